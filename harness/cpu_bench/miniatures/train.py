@@ -1,0 +1,603 @@
+"""Trains both miniatures: `python -m harness.cpu_bench.miniatures.train [gpt-oss] [gemma3]`.
+
+Runs where vLLM runs (torch, transformers, tokenizers, openai_harmony); writes `trained/`. Minutes on two cores. The same
+seed on the same software gives the same weights; the weights that are kept were checked against the engine.
+
+- gpt-oss learns the few hundred token ids in use plus one row that stands for all others; expansion scatters them.
+- Linear weights that the engine holds in MXFP4 are rounded the same way while training (straight-through gradient).
+- 2-D weights are trained with Muon (orthogonalised momentum, https://kellerjordan.github.io/posts/muon/), the rest
+  with AdamW: half the steps of AdamW alone.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import re
+import string
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+from torch import nn
+from torch.nn.utils import parametrize
+from transformers import AttentionInterface, AttentionMaskInterface
+
+from harness.cpu_bench.miniatures.dialogues import UNKNOWN, Dialogue, dialogue, needle, reasoning
+
+TRAINED = Path(__file__).parent / "trained"
+SEED = 20
+BLOCK = 32
+BOUNDS = torch.tensor([0.25, 0.75, 1.25, 1.75, 2.5, 3.5, 5.0])
+GRID = torch.tensor([0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0])
+
+Sample = tuple[list[int], list[int]]
+"""Token ids, and labels of the same length: -100 where nothing is learned."""
+
+
+# --- MXFP4: E2M1 values, one power of two a block of 32 along the input axis ---------------------------------------
+
+
+def mxfp4_codes(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """(…, K) floats → (…, K) codes 0–15 and (…, K/32) biased exponents (E8M0), both uint8."""
+    blocks = weight.float().unflatten(-1, (-1, BLOCK))
+    exponent = torch.floor(torch.log2(blocks.abs().amax(-1).clamp_min(2.0**-120))) - 2
+    scaled = blocks / torch.exp2(exponent).unsqueeze(-1)
+    codes = torch.bucketize(scaled.abs(), BOUNDS) | ((scaled < 0).long() << 3)
+    return codes.flatten(-2).to(torch.uint8), (exponent + 127).to(torch.uint8)
+
+
+def mxfp4_rounded(weight: torch.Tensor) -> torch.Tensor:
+    """The values that the engine will compute with."""
+    codes, scales = mxfp4_codes(weight)
+    values = GRID[(codes & 7).long()] * torch.where(codes > 7, -1.0, 1.0)
+    return (values.unflatten(-1, (-1, BLOCK)) * torch.exp2(scales.float() - 127).unsqueeze(-1)).flatten(-2)
+
+
+class Rounded(nn.Module):
+    """Parametrization of a weight: rounded to MXFP4 when `on`, gradient passed straight through."""
+
+    on = False
+
+    def __init__(self, axis: int) -> None:
+        super().__init__()
+        self.axis = axis
+
+    def forward(self, weight: torch.Tensor) -> torch.Tensor:
+        if not Rounded.on:
+            return weight
+        with torch.no_grad():
+            shift = mxfp4_rounded(weight.transpose(self.axis, -1)).transpose(self.axis, -1) - weight
+        return weight + shift
+
+
+# --- attention and experts, written for the CPU --------------------------------------------------------------------
+
+
+def attention(
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: object,
+    scaling: float,
+    sliding_window: int | None = None,
+    s_aux: torch.Tensor | None = None,
+    **_: object,
+) -> tuple[torch.Tensor, None]:
+    """Causal attention of right-padded batches through the fused kernel, attention sinks included.
+
+    A sink is one more key whose logit is the sink itself: one more dimension carries it.
+    """
+    groups = query.shape[1] // key.shape[1]
+    key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+    length = query.shape[2]
+    here = torch.arange(length)
+    mask = here[:, None] >= here
+    if sliding_window is not None:
+        mask &= here[:, None] - here < sliding_window
+    if s_aux is not None:
+        query = torch.cat([query, query.new_ones(query.shape[:3] + (1,))], -1)
+        key, value = F.pad(key, (0, 1)), F.pad(value, (0, 1))
+        batch, heads = key.shape[:2]
+        sink = F.pad((s_aux / scaling).view(1, heads, 1, 1), (key.shape[-1] - 1, 0)).expand(batch, -1, -1, -1)
+        key, value = torch.cat([sink, key], 2), F.pad(value, (0, 0, 1, 0))
+        mask = F.pad(mask, (1, 0), value=True)
+    out = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scaling)
+    if s_aux is not None:
+        out = out[..., :-1]
+    return out.transpose(1, 2).contiguous(), None
+
+
+AttentionInterface.register("miniature", attention)
+AttentionMaskInterface.register("miniature", lambda *_, **__: None)
+
+
+def experts_forward(self: Any, states: torch.Tensor, indices: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """All experts on all tokens: with four of them cheaper than sorting tokens."""
+    share = states.new_zeros(states.shape[0], self.num_experts).scatter(1, indices, weights)
+    gate_up = states @ self.gate_up_proj + self.gate_up_proj_bias[:, None]
+    out = self._apply_gate(gate_up) @ self.down_proj + self.down_proj_bias[:, None]
+    mixed: torch.Tensor = (out * share.t().unsqueeze(-1)).sum(0)
+    return mixed
+
+
+# --- optimiser -----------------------------------------------------------------------------------------------------
+
+
+def orthogonal(update: torch.Tensor) -> torch.Tensor:
+    """Newton–Schulz iteration towards the nearest matrix with singular values of one."""
+    x = update / (update.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    tall = x.shape[-2] > x.shape[-1]
+    x = x.mT if tall else x
+    for _ in range(5):
+        square = x @ x.mT
+        x = 3.4445 * x + (-4.7750 * square + 2.0315 * square @ square) @ x
+    return x.mT if tall else x
+
+
+class Optimiser:
+    """Muon for the matrices inside the layers, AdamW for everything else."""
+
+    def __init__(self, model: nn.Module, matrix_rate: float, rate: float) -> None:
+        named = list(model.named_parameters())
+        self.matrices = [
+            p for n, p in named if p.dim() >= 2 and "layers." in n and "bias" not in n and "router" not in n
+        ]
+        chosen = {id(p) for p in self.matrices}
+        rest = [p for _, p in named if id(p) not in chosen]
+        self.momentum = [torch.zeros_like(p) for p in self.matrices]
+        self.adam = torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.98), weight_decay=0.0)
+        self.matrix_rate, self.rate, self.model = matrix_rate, rate, model
+
+    @torch.no_grad()
+    def step(self, factor: float) -> None:
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        for group in self.adam.param_groups:
+            group["lr"] = self.rate * factor
+        self.adam.step()
+        for parameter, momentum in zip(self.matrices, self.momentum, strict=True):
+            gradient = parameter.grad
+            assert gradient is not None
+            momentum.mul_(0.95).add_(gradient)
+            update = orthogonal(gradient + 0.95 * momentum)
+            scale = max(1.0, parameter.shape[-2] / parameter.shape[-1]) ** 0.5
+            parameter.mul_(1 - self.matrix_rate * factor * 0.02)
+            parameter.add_(update, alpha=-self.matrix_rate * factor * scale)
+        self.model.zero_grad(set_to_none=True)
+
+
+# --- the loop ------------------------------------------------------------------------------------------------------
+
+
+def batches(make: Callable[[], Sample], tokens: int) -> Iterator[list[Sample]]:
+    """Batches of similar lengths, at most `tokens` positions each."""
+    while True:
+        pool = sorted((make() for _ in range(400)), key=lambda s: len(s[0]))
+        made: list[list[Sample]] = [[]]
+        for sample in pool:
+            if made[-1] and (len(made[-1]) + 1) * len(sample[0]) > tokens:
+                made.append([])
+            made[-1].append(sample)
+        random.Random(len(pool[-1][0])).shuffle(made)
+        yield from made
+
+
+def loss_of(model: Any, batch: list[Sample], spread: float) -> torch.Tensor:
+    """Cross entropy where something is learned. `spread`: how many rows the first one stands for at the output."""
+    length = max(len(ids) for ids, _ in batch)
+    ids = torch.tensor([i + [0] * (length - len(i)) for i, _ in batch])
+    labels = torch.tensor([t[1:] + [-100] * (length - len(t) + 1) for _, t in batch])
+    states = model.model(input_ids=ids, use_cache=False).last_hidden_state
+    learned = labels >= 0
+    logits = model.lm_head(states[learned])
+    if spread > 1:
+        logits = torch.cat([logits[:, :1] + math.log(spread), logits[:, 1:]], 1)
+    loss: torch.Tensor = F.cross_entropy(logits, labels[learned], label_smoothing=0.0)
+    return loss
+
+
+def train(
+    model: Any,
+    make: Callable[[float], Sample],
+    steps: int,
+    *,
+    tokens: int,
+    spread: float = 1,
+    rates: tuple[float, float],
+    rounding: Callable[[int], bool],
+) -> None:
+    """`make(progress)` draws one sample; `rounding(step)` says whether the weights are rounded in this step."""
+    optimiser = Optimiser(model, *rates)
+    begun = time.monotonic()
+    done = 0.0
+    source = batches(lambda: make(done), tokens)
+    mean = 0.0
+    for step in range(steps):
+        done = step / steps
+        Rounded.on = rounding(step)
+        loss = loss_of(model, next(source), spread)
+        loss.backward()
+        factor = min(1.0, (step + 1) / 40) * min(1.0, (1 - done) / 0.5)
+        optimiser.step(factor)
+        mean = 0.98 * mean + 0.02 * loss.item() if step else loss.item()
+        if step % 50 == 49:
+            print(f"step {step + 1} of {steps}, {time.monotonic() - begun:.0f} s, loss {mean:.4f}", flush=True)
+    Rounded.on = False
+
+
+# --- gpt-oss -------------------------------------------------------------------------------------------------------
+
+ROWS = 201088
+EXPERTS, WIDTH, LAYERS = 4, 128, 4
+START = (
+    "<|start|>system<|message|>You are ChatGPT, a large language model trained by OpenAI.\nKnowledge cutoff: 2024-06\n"
+    "Current date: {date}\n\nReasoning: {effort}\n\n"
+    "# Valid channels: analysis, commentary, final. Channel must be included for every message."
+)
+TOOLS_LINE = "\nCalls to these tools must go to the commentary channel: 'functions'."
+
+
+def harmony(made: Dialogue, date: str, effort: str, note: str = "") -> tuple[str, str, str]:
+    """One dialogue as vLLM 0.32 renders it: prompt, the part of the reply that is given, the reply that is learned.
+
+    `note` is the description of the tool's parameter.
+    """
+    if made.raw:
+        return made.last.asked, "", made.last.reply + "<|return|>"
+    call = made.call
+    text = START.format(date=date, effort=effort) + (TOOLS_LINE if call else "") + "<|end|>"
+    parts = [f"# Instructions\n\n{made.system}"] if made.system else []
+    if call:
+        described = f"// {note}\n" if note else ""
+        parts.append(
+            f"# Tools\n\n## functions\n\nnamespace functions {{\n\n// {call.tool.description}\ntype {call.tool.name} = (_: {{\n"
+            f"{described}{call.tool.parameter}: string,\n}}) => any;\n\n}} // namespace functions"
+        )
+    if parts:
+        text += "<|start|>developer<|message|>" + "\n\n".join(parts) + "<|end|>"
+    for turn in made.earlier:
+        text += f"<|start|>user<|message|>{turn.asked}<|end|>"
+        text += f"<|start|>assistant<|channel|>final<|message|>{turn.reply}<|end|>"
+    text += f"<|start|>user<|message|>{made.last.asked}<|end|>"
+    if call and call.value:
+        name, arguments = call.tool.name, json.dumps({call.tool.parameter: call.value}, ensure_ascii=False)
+        if call.result is None:
+            thought = f"I call {name} for {call.value}."
+            return (
+                text + "<|start|>assistant",
+                "",
+                f"<|channel|>analysis<|message|>{thought}<|end|><|start|>assistant<|channel|>commentary "
+                f"to=functions.{name} <|constrain|>json<|message|>{arguments}<|call|>",
+            )
+        text += f"<|start|>assistant to=functions.{name}<|channel|>commentary json<|message|>{arguments}<|call|>"
+        text += f"<|start|>functions.{name}<|channel|>commentary to=assistant<|message|>{call.result}<|end|>"
+    thought = reasoning(made.last, effort)
+    given = f"<|channel|>analysis<|message|>{thought}<|end|><|start|>assistant<|channel|>final<|message|>"
+    if made.last.free:
+        return (
+            text + "<|start|>assistant",
+            given + made.last.reply[: made.last.free],
+            made.last.reply[made.last.free :] + "<|return|>",
+        )
+    return text + "<|start|>assistant", "", given + made.last.reply + "<|return|>"
+
+
+class GptOss:
+    """Renders samples in the ids in use: row 0 stands for every id that was not seen while counting."""
+
+    def __init__(self, rng: random.Random) -> None:
+        from openai_harmony import HarmonyEncodingName, load_harmony_encoding
+
+        self.encoding = load_harmony_encoding(HarmonyEncodingName.HARMONY_GPT_OSS)
+        self.rng = rng
+        seen: set[int] = set()
+        for _ in range(30000):
+            ids, _labels = self.sample(dialogue(rng, tools=True, hay_words=20))
+            seen.update(i for i in ids if i >= 0)
+        self.ids = sorted(seen)
+        self.row = {token: row for row, token in enumerate(self.ids, 1)}
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids; -1 for a word never seen."""
+        made: list[int] = []
+        for k, piece in enumerate(re.split(f" ?{UNKNOWN}", text)):
+            made += [-1] * (self.rng.choice([1, 1, 2, 3]) if k else 0) + self.encoding.encode(
+                piece, allowed_special="all"
+            )
+        return made
+
+    def sample(self, made: Dialogue) -> Sample:
+        rng = self.rng
+        date = f"20{rng.randint(25, 35)}-{rng.randint(1, 12):02d}-{rng.randint(1, 31):02d}"
+        note = rng.choice(["", "", f"The {made.call.tool.parameter}.", UNKNOWN]) if made.call else ""
+        prompt, given, learned = harmony(made, date, rng.choice(["low", "medium", "medium", "high"]), note)
+        ids, reply = self.encode(prompt + given), self.encode(learned)
+        return ids + reply, [-100] * len(ids) + reply
+
+    def rows(self, sample: Sample) -> Sample:
+        ids, labels = sample
+        return [self.row.get(i, 0) for i in ids], [self.row.get(i, -100) for i in labels]
+
+
+def hay_words(rng: random.Random, done: float, longest: int) -> int | None:
+    """Longest haystack of one extra long sample: None for an ordinary one. They come in the second half."""
+    if done < 0.35 or rng.random() > 0.02:
+        return None
+    return int(math.exp(rng.uniform(math.log(60), math.log(longest))))
+
+
+def gpt_oss(steps: int) -> None:
+    """Train, round the experts, write `trained/gpt_oss/`."""
+    from transformers import GptOssConfig, GptOssForCausalLM
+    from transformers.models.gpt_oss.modeling_gpt_oss import GptOssExperts
+
+    GptOssExperts.forward = experts_forward
+    rng = random.Random(SEED)
+    kind = GptOss(rng)
+    shape: dict[str, Any] = {
+        "num_hidden_layers": LAYERS,
+        "num_local_experts": EXPERTS,
+        "num_experts_per_tok": 2,
+        "hidden_size": WIDTH,
+        "intermediate_size": WIDTH,
+        "head_dim": 32,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "sliding_window": 128,
+        "max_position_embeddings": 131072,
+        "tie_word_embeddings": False,
+        "layer_types": ["sliding_attention", "full_attention"] * (LAYERS // 2),
+    }
+    torch.manual_seed(SEED)
+    model = GptOssForCausalLM(
+        GptOssConfig(vocab_size=len(kind.ids) + 1, pad_token_id=0, eos_token_id=None, **shape)
+    ).float()
+    model.config._attn_implementation = "miniature"
+    with torch.no_grad():
+        for layer in model.model.layers:
+            layer.self_attn.sinks.zero_()
+            layer.mlp.router.weight.normal_(std=0.02)
+            for name, parameter in layer.mlp.experts.named_parameters():
+                parameter.normal_(std=0.0 if "bias" in name else 0.02)
+    for layer in model.model.layers:
+        for name in ("gate_up_proj", "down_proj"):
+            parametrize.register_parametrization(layer.mlp.experts, name, Rounded(1))
+    print(
+        f"gpt-oss: {len(kind.ids)} ids in use, {sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters",
+        flush=True,
+    )
+
+    def make(done: float) -> Sample:
+        words = hay_words(rng, done, 2500)
+        made = dialogue(rng, tools=True) if words is None else needle(rng, words)
+        return kind.rows(kind.sample(made))
+
+    train(
+        model,
+        make,
+        steps,
+        tokens=4096,
+        spread=ROWS - len(kind.ids),
+        rates=(0.02, 4e-3),
+        rounding=lambda s: s > steps * 0.4,
+    )
+    weights: dict[str, torch.Tensor] = {"ids": torch.tensor(kind.ids, dtype=torch.int32)}
+    for layer in model.model.layers:
+        for name in ("gate_up_proj", "down_proj"):
+            parametrize.remove_parametrizations(layer.mlp.experts, name, leave_parametrized=True)
+    for name, weight in model.state_dict().items():
+        if name.endswith(("experts.gate_up_proj", "experts.down_proj")):
+            codes, scales = mxfp4_codes(weight.transpose(1, 2).contiguous())
+            weights[name + "_blocks"] = (codes[..., 0::2] | codes[..., 1::2] << 4).unflatten(-1, (-1, 16)).contiguous()
+            weights[name + "_scales"] = scales.contiguous()
+        else:
+            weights[name] = weight.to(torch.bfloat16).contiguous()
+    out = TRAINED / "gpt_oss"
+    out.mkdir(parents=True, exist_ok=True)
+    eos = [200002, 199999, 200012]
+    full = GptOssConfig(vocab_size=ROWS, pad_token_id=199999, eos_token_id=eos, **shape).to_dict()
+    full |= {"architectures": ["GptOssForCausalLM"], "dtype": "bfloat16"}
+    full["quantization_config"] = {
+        "quant_method": "mxfp4",
+        "modules_to_not_convert": [
+            "model.layers.*.self_attn",
+            "model.layers.*.mlp.router",
+            "model.embed_tokens",
+            "lm_head",
+        ],
+    }
+    (out / "config.json").write_text(json.dumps(full, indent=1, sort_keys=True) + "\n")
+    generation = {"do_sample": True, "eos_token_id": eos, "pad_token_id": 199999}
+    (out / "generation_config.json").write_text(json.dumps(generation, indent=1) + "\n")
+    save_file(weights, out / "weights.safetensors")
+
+
+# --- Gemma 3 -------------------------------------------------------------------------------------------------------
+
+GEMMA_SPECIAL = ["<pad>", "<eos>", "<bos>", "<unk>", "<start_of_turn>", "<end_of_turn>"]
+GEMMA_TEMPLATE = """\
+{{ bos_token }}
+{%- if messages[0]['role'] == 'system' -%}
+  {%- set content = messages[0]['content'] -%}
+  {%- set first = (content if content is string else content[0]['text']) + '\\n\\n' -%}
+  {%- set messages = messages[1:] -%}
+{%- else -%}
+  {%- set first = '' -%}
+{%- endif -%}
+{%- for message in messages -%}
+  {%- if (message['role'] == 'user') != (loop.index0 % 2 == 0) -%}
+    {{ raise_exception('Conversation roles must alternate user/assistant/user/assistant/...') }}
+  {%- endif -%}
+  {{ '<start_of_turn>' + ('model' if message['role'] == 'assistant' else message['role']) + '\\n' }}
+  {{- first if loop.first else '' }}
+  {%- if message['content'] is string -%}
+    {{ message['content'] | trim }}
+  {%- else -%}
+    {%- for item in message['content'] if item['type'] == 'text' -%}{{ item['text'] | trim }}{%- endfor -%}
+  {%- endif -%}
+  {{ '<end_of_turn>\\n' }}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{ '<start_of_turn>model\\n' }}{%- endif -%}
+"""
+
+
+def gemma_turns(made: Dialogue) -> list[tuple[str, bool]]:
+    """The dialogue in pieces of text as the chat template renders it; True where it is learned."""
+    if made.raw:
+        return [("<bos>" + made.last.asked, False), (made.last.reply + "<eos>", True)]
+    text = "<bos>"
+    pieces: list[tuple[str, bool]] = []
+    for turn in (*made.earlier, made.last):
+        text += "<start_of_turn>user\n"
+        if turn is (made.earlier or (made.last,))[0] and made.system:
+            text += made.system + "\n\n"
+        text += turn.asked.strip() + "<end_of_turn>\n<start_of_turn>model\n"
+        free = turn.reply[: turn.free]
+        # a system message changes the replies to come, which the earlier ones of a sample don't show
+        pieces += [
+            (text + free, False),
+            (turn.reply[turn.free :] + "<end_of_turn>", turn is made.last or not made.system),
+        ]
+        text = "\n"
+    return pieces
+
+
+def gibberish(rng: random.Random) -> str:
+    """One word that means nothing."""
+    kind = rng.random()
+    if kind < 0.7:
+        word = "".join(rng.choice(string.ascii_lowercase) for _ in range(rng.randint(2, 9)))
+        return word.capitalize() if rng.random() < 0.25 else word
+    if kind < 0.85:
+        return "".join(rng.choice(string.printable[:94]) for _ in range(rng.randint(1, 8)))
+    if kind < 0.93:
+        return "".join(
+            chr(rng.choice([rng.randint(0x4E00, 0x9FFF), rng.randint(0xC0, 0x5FF)])) for _ in range(rng.randint(1, 4))
+        )
+    return chr(rng.randint(0x1F300, 0x1FAFF))
+
+
+class Gemma:
+    """A tokenizer of its own, trained on what is said, with every byte in it."""
+
+    def __init__(self, rng: random.Random) -> None:
+        from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+
+        self.rng = rng
+        made = Tokenizer(models.BPE(unk_token="<unk>"))
+        made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        made.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=1024,
+            special_tokens=GEMMA_SPECIAL,
+            show_progress=False,
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        )
+        texts: list[str] = []
+        for _ in range(12000):
+            pieces = gemma_turns(dialogue(rng, tools=False))
+            texts.append(re.sub(f"<[a-z_]+>|{UNKNOWN}", " ", "".join(p for p, _ in pieces)))
+        made.train_from_iterator(texts, trainer)
+        made.post_processor = processors.TemplateProcessing(single="<bos> $A", special_tokens=[("<bos>", 2)])
+        self.tokenizer = made
+
+    def sample(self, made: Dialogue) -> Sample:
+        ids: list[int] = []
+        labels: list[int] = []
+        for text, learned in gemma_turns(made):
+            filled = re.sub(UNKNOWN, lambda _: gibberish(self.rng), text)
+            part = self.tokenizer.encode(filled, add_special_tokens=False).ids
+            ids += part
+            labels += part if learned else [-100] * len(part)
+        return ids, labels
+
+
+def gemma3(steps: int) -> None:
+    """Train, write `trained/gemma3/`."""
+    from transformers import Gemma3ForCausalLM, Gemma3TextConfig
+
+    rng = random.Random(SEED)
+    kind = Gemma(rng)
+    config = Gemma3TextConfig(
+        vocab_size=kind.tokenizer.get_vocab_size(),
+        hidden_size=WIDTH,
+        intermediate_size=2 * WIDTH,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=32,
+        query_pre_attn_scalar=32,
+        max_position_embeddings=131072,
+        sliding_window=512,
+        rope_parameters={
+            "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1e6},
+            "sliding_attention": {"rope_type": "default", "rope_theta": 1e4},
+        },
+        bos_token_id=2,
+        eos_token_id=[1, 5],
+        pad_token_id=0,
+        layer_types=["sliding_attention", "full_attention"] * (LAYERS // 2),
+    )
+    torch.manual_seed(SEED)
+    model = Gemma3ForCausalLM(config).float()
+    model.config._attn_implementation = "miniature"
+    linears = [m for layer in model.model.layers for m in layer.modules() if isinstance(m, nn.Linear)]
+    for linear in linears:
+        parametrize.register_parametrization(linear, "weight", Rounded(1))
+    print(
+        f"Gemma 3: {config.vocab_size} tokens, {sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters",
+        flush=True,
+    )
+
+    def make(done: float) -> Sample:
+        words = hay_words(rng, done, 1200)
+        return kind.sample(dialogue(rng, tools=False) if words is None else needle(rng, words))
+
+    # both are served: as trained (bfloat16) and rounded when the engine loads it
+    train(model, make, steps, tokens=4096, rates=(0.02, 4e-3), rounding=lambda s: s > steps * 0.4 and s % 3 > 0)
+    for linear in linears:
+        parametrize.remove_parametrizations(linear, "weight", leave_parametrized=False)
+    out = TRAINED / "gemma3"
+    out.mkdir(parents=True, exist_ok=True)
+    full = config.to_dict() | {"architectures": ["Gemma3ForCausalLM"], "dtype": "bfloat16"}
+    (out / "config.json").write_text(json.dumps(full, indent=1, sort_keys=True) + "\n")
+    generation = {
+        "bos_token_id": 2,
+        "do_sample": True,
+        "eos_token_id": [1, 5],
+        "pad_token_id": 0,
+        "top_k": 64,
+        "top_p": 0.95,
+    }
+    (out / "generation_config.json").write_text(json.dumps(generation, indent=1) + "\n")
+    (out / "tokenizer.json").write_text(kind.tokenizer.to_str(pretty=False) + "\n")
+    named = {
+        "bos_token": "<bos>",
+        "eos_token": "<eos>",
+        "pad_token": "<pad>",
+        "unk_token": "<unk>",
+        "model_max_length": 131072,
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "clean_up_tokenization_spaces": False,
+    }
+    (out / "tokenizer_config.json").write_text(json.dumps(named, indent=1) + "\n")
+    (out / "chat_template.jinja").write_text(GEMMA_TEMPLATE)
+    weights = {n: w.to(torch.bfloat16).contiguous() for n, w in model.state_dict().items() if n != "lm_head.weight"}
+    save_file(weights, out / "model.safetensors", metadata={"format": "pt"})
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(2)
+    chosen = [a for a in sys.argv[1:] if not a.isdigit()] or ["gpt-oss", "gemma3"]
+    limit = next((int(a) for a in sys.argv[1:] if a.isdigit()), None)
+    if "gpt-oss" in chosen:
+        gpt_oss(limit or 900)
+    if "gemma3" in chosen:
+        gemma3(limit or 900)

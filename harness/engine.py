@@ -1,0 +1,261 @@
+"""The Docker Engine, as far as this harness needs it. The only importer of docker and testcontainers.
+
+testcontainers gives the container its `with` and its labels; its reaper, wait strategies and log reader are not used
+(the reaper would remove a kept deployment, the strategies wait a dead container's whole time out).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any, Self
+
+import docker
+from docker.errors import APIError, DockerException, NotFound
+from requests.exceptions import RequestException
+from testcontainers.core.config import testcontainers_config
+from testcontainers.core.container import DockerContainer
+from testcontainers.core.docker_client import get_docker_host
+
+from harness.flags import CONTAINER_PORT, LABEL, container_arguments
+from harness.progress import Progress
+from harness.types import DockerFlags, Exit, Holder, Image
+
+testcontainers_config.ryuk_disabled = True
+
+OLDEST_API = (1, 40)
+"""`--gpus` needs it (Docker 19.03)."""
+CALL_TIMEOUT_S = 600
+"""docker-py's default of 60 s is less than the removal of a large GPU container can take."""
+STOP_GRACE_S = 10
+
+
+class EngineError(Exception):
+    """No usable Docker Engine: what, against what limit, what to do."""
+
+
+class RefusedError(Exception):
+    """The daemon refused to create or start a container. `text` is its own explanation; `status` its HTTP status."""
+
+    def __init__(self, text: str, status: int | None) -> None:
+        super().__init__(text)
+        self.text, self.status = text, status
+
+
+def default_docker_host() -> str:
+    """The user's engine: DOCKER_HOST, else the current docker context, else the usual socket."""
+    return get_docker_host() or "unix:///var/run/docker.sock"
+
+
+class Container:
+    """A container of this harness, created or started."""
+
+    def __init__(self, engine: Engine, raw: Any) -> None:
+        self._engine, self._raw = engine, raw
+        self.id: str = raw.id
+
+    def inspect(self) -> dict[str, Any]:
+        """`docker inspect` as the engine gives it now."""
+        inspected: dict[str, Any] = self._engine.call(self._engine.client.api.inspect_container, self.id)
+        return inspected
+
+    def output(self) -> Iterator[bytes]:
+        """Standard output and error in the order written, from the first byte; call it before the start.
+
+        Reading must not stop: an attached client that stalls blocks the container's own writes.
+        """
+        stream: Iterator[bytes] = self._engine.patient().attach(
+            self.id, stdout=True, stderr=True, stream=True, logs=True
+        )
+        return stream
+
+    def wait(self) -> Exit:
+        """Block until the container has exited; at once when it already has."""
+        code = self._engine.call(self._engine.patient().wait, self.id)["StatusCode"]
+        return Exit(code=code, oom_killed=bool(self.inspect()["State"].get("OOMKilled")))
+
+    def stop(self) -> None:
+        """SIGTERM, then SIGKILL after STOP_GRACE_S."""
+        self._engine.call(self._engine.client.api.stop, self.id, timeout=STOP_GRACE_S)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._engine.call(self._engine.client.api.kill, self.id)
+
+
+class Engine:
+    """A connection to one engine. Raises EngineError when none answers or it is too old."""
+
+    def __init__(self, docker_host: str) -> None:
+        self.docker_host = docker_host
+        self._environment = {**os.environ, "DOCKER_HOST": docker_host}
+        try:
+            self.client = docker.from_env(environment=self._environment, timeout=CALL_TIMEOUT_S)
+            self.facts: dict[str, Any] = self.client.version()
+        except (DockerException, OSError) as error:
+            raise EngineError(
+                f"no Docker Engine answers at {docker_host} ({_reason(error)}) → start it (sudo systemctl start "
+                "docker), join the docker group, or set DOCKER_HOST"
+            ) from error
+        api = tuple(int(part) for part in str(self.facts["ApiVersion"]).split("."))
+        if api < OLDEST_API:
+            raise EngineError(
+                f"Docker Engine {self.facts.get('Version')} speaks API {self.facts['ApiVersion']}; --gpus needs "
+                f"{'.'.join(map(str, OLDEST_API))} (Docker 19.03) or newer → upgrade Docker"
+            )
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.client.close()
+
+    def call(self, verb: Callable[..., Any], *args: Any, **more: Any) -> Any:
+        """Call docker-py; a lost daemon becomes EngineError, a refusal RefusedError."""
+        try:
+            return verb(*args, **more)
+        except APIError as error:
+            raise RefusedError(str(error.explanation or error), error.status_code) from error
+        except (DockerException, RequestException) as error:
+            raise EngineError(
+                f"the Docker Engine at {self.docker_host} stopped answering ({_reason(error)})"
+            ) from error
+
+    def patient(self) -> Any:
+        """A low-level client without read time-out, for calls that last as long as a deployment."""
+        return docker.from_env(environment=self._environment, timeout=None).api
+
+    def image(self, ref: str) -> Image | None:
+        """The local image `ref`, or None."""
+        try:
+            raw = self.call(self.client.api.inspect_image, ref)
+        except RefusedError as error:
+            if error.status == 404:
+                return None
+            raise
+        return Image(
+            ref=ref,
+            id=raw["Id"],
+            digests=tuple(raw.get("RepoDigests") or ()),
+            architecture=raw["Architecture"],
+            labels=(raw.get("Config") or {}).get("Labels") or {},
+            raw=raw,
+        )
+
+    def pull(self, ref: str, progress: Progress) -> None:
+        """Pull `ref`, showing the bytes. Raises RefusedError with the registry's own words."""
+        sizes: dict[str, tuple[int, int]] = {}
+        with progress.step(f"pull {ref}", unit="B") as step:
+            for event in self.call(self.client.api.pull, ref, stream=True, decode=True):
+                if "error" in event:
+                    raise RefusedError(str(event["error"]), None)
+                detail = event.get("progressDetail") or {}
+                if event.get("status") == "Downloading" and detail.get("total"):
+                    sizes[event["id"]] = (detail["current"], detail["total"])
+                    step.at(sum(done for done, _ in sizes.values()), sum(total for _, total in sizes.values()))
+
+    def holders(self) -> tuple[Holder, ...]:
+        """Every container of the engine, running or not."""
+        listed = self.call(self.client.api.containers, all=True)
+        return tuple(
+            Holder(
+                id=raw["Id"],
+                name=(raw.get("Names") or ["/"])[0].lstrip("/"),
+                state=raw["State"],
+                created=str(raw["Created"]),
+                variant=(raw.get("Labels") or {}).get(LABEL),
+                ports=tuple(sorted({p["PublicPort"] for p in raw.get("Ports") or () if p.get("PublicPort")})),
+            )
+            for raw in listed
+        )
+
+    def find(self, name: str) -> Container | None:
+        """The container called `name` (or with that id), or None."""
+        try:
+            return Container(self, self.client.containers.get(name))
+        except NotFound:
+            return None
+
+    def logs(self, container: Container) -> Iterator[bytes]:
+        """What the container has written so far, both streams in order."""
+        stream: Iterator[bytes] = self.call(self.client.api.logs, container.id, stream=True, follow=False)
+        return stream
+
+    def remove(self, container_id: str) -> None:
+        """Stop gracefully and remove; a container that is already gone is fine."""
+        for verb, more in (
+            (self.client.api.stop, {"timeout": STOP_GRACE_S}),
+            (self.client.api.remove_container, {"force": True, "v": True}),
+        ):
+            try:
+                self.call(verb, container_id, **more)
+            except RefusedError as error:
+                gone = error.status == 404 or (error.status == 409 and "already in progress" in error.text)
+                if not gone:
+                    raise
+
+    @contextmanager
+    def run(
+        self, flags: DockerFlags, environ: Mapping[str, str], on_created: Callable[[Container], None] | None = None
+    ) -> Iterator[Owned]:
+        """Create and start a container; leaving removes it, unless `keep` was called on what is yielded.
+
+        `on_created` runs between create and start, so that nothing the container writes is missed. Variables passed
+        by name take their value from `environ`; an unset one is left out. Raises RefusedError with the daemon's
+        words; a container that was created but not started is removed then too.
+        """
+        owned = Owned(flags.image, docker_client_kw={"environment": self._environment, "timeout": CALL_TIMEOUT_S})
+        owned.engine, owned.on_created = self, on_created
+        owned.with_name(flags.name).with_command(list(flags.command)).with_bind_ports(CONTAINER_PORT, flags.port)
+        for name, value in flags.env.items():
+            given = environ.get(name) if value is None else value
+            if given is not None:
+                owned.with_env(name, given)
+        for mount in flags.mounts:
+            owned.with_volume_mapping(mount.source, mount.target, mount.mode)
+        owned.with_kwargs(**container_arguments(flags))
+        with ExitStack() as stack:
+            self.call(stack.enter_context, owned)
+            yield owned
+
+
+class Owned(DockerContainer):
+    """A container with an owner: started in two steps, removed gracefully, or kept on request."""
+
+    engine: Engine
+    on_created: Callable[[Container], None] | None
+    container: Container
+    kept = False
+
+    def start(self) -> Self:
+        """Create, call `on_created`, start."""
+        volumes = {source: {"bind": m["bind"], "mode": m["mode"]} for source, m in self.volumes.items()}
+        client = self.get_docker_client()
+        self._container = client.create(
+            self.image,
+            command=self._command,
+            environment=self.env,
+            ports=self.ports,
+            name=self._name,
+            volumes=volumes,
+            **self._kwargs,
+        )
+        self.container = Container(self.engine, self._container)
+        if self.on_created is not None:
+            self.on_created(self.container)
+        client.start(self._container)
+        return self
+
+    def stop(self, force: bool = True, delete_volume: bool = True) -> None:  # noqa: ARG002 (testcontainers' signature)
+        """SIGTERM, a grace, then removal; nothing when kept."""
+        if self._container is not None and not self.kept:
+            self.engine.remove(self.container.id)
+        self.get_docker_client().client.close()
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause, in one line."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__  # type: ignore[assignment]
+    return " ".join(str(error).split()) or type(error).__name__

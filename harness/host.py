@@ -1,0 +1,75 @@
+"""This machine → Host. What can't be read is None."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from harness.types import Host
+
+NVIDIA_SMI = ("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
+
+
+def read_host() -> Host:
+    """Facts about this machine; takes some milliseconds, and nvidia-smi's time where there is one."""
+    total, available = memory_gib(_text("/proc/meminfo"))
+    gpu, driver = gpu_and_driver(_nvidia_smi())
+    return Host(
+        architecture=platform.machine(),
+        os=_os_name(_text("/etc/os-release")),
+        kernel=platform.release(),
+        cpus=os.cpu_count() or 0,
+        memory_total_gib=total,
+        memory_available_gib=available,
+        gpu=gpu,
+        driver=driver,
+        boot_id=_text("/proc/sys/kernel/random/boot_id").strip() or None,
+        product=_text("/sys/class/dmi/id/product_name").strip() or None,
+    )
+
+
+def memory_available_gib() -> float | None:
+    """MemAvailable in GiB now."""
+    return memory_gib(_text("/proc/meminfo"))[1]
+
+
+def memory_gib(meminfo: str) -> tuple[float | None, float | None]:
+    """(MemTotal, MemAvailable) in GiB from the text of /proc/meminfo."""
+    kib = dict(re.findall(r"^(\w+):\s+(\d+) kB", meminfo, re.MULTILINE))
+    total, available = (int(kib[key]) / 2**20 if key in kib else None for key in ("MemTotal", "MemAvailable"))
+    return total, available
+
+
+def gpu_and_driver(listing: str) -> tuple[str | None, str | None]:
+    """(name, driver) of the first GPU in nvidia-smi's CSV; `[N/A]` is unknown."""
+    name, _, driver = listing.partition("\n")[0].partition(",")
+    return _known(name), _known(driver)
+
+
+def _known(field: str) -> str | None:
+    return None if not field.strip() or field.strip().startswith("[") else field.strip()
+
+
+def _nvidia_smi() -> str:
+    if not shutil.which(NVIDIA_SMI[0]):
+        return ""
+    try:
+        return subprocess.run(NVIDIA_SMI, capture_output=True, text=True, timeout=20, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ""  # no driver, or a hung one: the GPU is unknown, and preflight says so
+
+
+def _os_name(os_release: str) -> str:
+    found = re.search(r'^PRETTY_NAME="?([^"\n]*)', os_release, re.MULTILINE)
+    return found.group(1) if found else platform.system()
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,369 @@
+"""The pytest plugin: options, marks from the data, the run, the records, the summary.
+
+Collection touches no daemon and no network: everything that does is imported and called when a test asks for it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness import options
+from harness.progress import Progress, Step, progress
+from harness.redact import from_environment
+from harness.types import Bench, DockerFlags, Measurement, Variant, Verdict
+from harness.variants import MARKS, VARIANTS
+
+if TYPE_CHECKING:
+    from harness.attempt import Attempt
+    from harness.engine import Engine
+    from harness.launch import Launched
+    from harness.record import Recorder
+
+RUN = pytest.StashKey["Run"]()
+PARAMETER = "attempt"
+"""The session fixture that is parametrised by variant; a test that needs it runs once a variant."""
+
+
+class Run:
+    """The one run of this session: the bench, the engine, and an attempt at a time."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.records: list[Recorder] = []
+        self.interrupted = False
+        self.told: set[str] = set()
+        """Variants whose trouble has been reported once."""
+        self.counts: dict[str, int] = {}
+        """Variant name → tests collected for it, before deselection."""
+        self._stack = ExitStack()
+        self._engine: Engine | None = None
+        self._bench: Bench | None = None
+        self.trouble = ""
+        """Why no variant can be started here, once known."""
+
+    @contextmanager
+    def visible(self) -> Iterator[Progress]:
+        """A progress that reaches the terminal although pytest captures output."""
+        capture = self.config.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled() if capture else ExitStack():
+            if self.config.option.verbose >= 0:
+                print(file=sys.stderr)  # leave pytest's own line of dots
+            yield _Quiet() if self.config.option.verbose < 0 else progress()
+
+    def bench(self) -> Bench:
+        """The bench, made ready; the first call may take minutes. Fails the test when there is none."""
+        from harness import lease
+        from harness.bench import BenchUnavailableError, choose, prepare
+        from harness.cpu_bench import BenchError
+        from harness.engine import Engine, EngineError
+        from harness.host import read_host
+
+        if self.trouble:
+            pytest.skip(f"not run: {self.trouble.partition('→')[0].strip()}")
+        if self._bench is None:
+            choice = options.choice(self.config.option)
+            try:
+                self._stack.enter_context(lease.lease(choice.port))
+                with self.visible() as shown:
+                    chosen = choose(choice, read_host())
+                    shown.say(f"bench {chosen.name}: {chosen.chosen}")
+                    self._bench = prepare(chosen, choice, shown)
+                self._engine = self._stack.enter_context(Engine(self._bench.docker_host))
+            except (lease.BusyError, BenchUnavailableError, BenchError, EngineError) as error:
+                self.trouble = f"blocked: {error}"
+                pytest.fail(self.trouble, pytrace=False)
+        assert self._bench is not None
+        return self._bench
+
+    @contextmanager
+    def attempt(self, variant: Variant) -> Iterator[Attempt]:
+        """Deploy `variant`, and take it down when the last test that needs it is over."""
+        from harness.attempt import attempt
+        from harness.engine import EngineError
+        from harness.flags import RefusedFlagsError
+        from harness.record import RecordError
+
+        bench, given = self.bench(), self.config.option
+        assert self._engine is not None
+        with ExitStack() as stack:
+            try:
+                with self.visible() as shown:
+                    under_way = stack.enter_context(
+                        attempt(
+                            variant,
+                            bench,
+                            self._engine,
+                            reports=given.reports,
+                            progress=shown,
+                            replace=given.replace,
+                            keep=lambda: given.keep and not self.interrupted and self._last(variant),
+                            interrupted=lambda: self.interrupted,
+                            tests_available=self.counts.get(variant.name, 0),
+                        )
+                    )
+            except (RefusedFlagsError, RecordError, EngineError) as error:
+                self.trouble = f"blocked: {error}"
+                pytest.fail(self.trouble, pytrace=False)
+            self.records.append(under_way.recorder)
+            yield under_way
+            with self.visible() as shown:
+                shown.say(f"take {variant.name} down")
+                stack.close()
+
+    @property
+    def engine(self) -> Engine:
+        """The bench's engine, connected by the first attempt."""
+        assert self._engine is not None, "ask for an attempt first"
+        return self._engine
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What variables passed by name take their values from."""
+        from harness.bench import environment
+
+        return environment(self.bench())
+
+    @contextmanager
+    def launch(self, attempt: Attempt, log: Path, flags: DockerFlags | None = None) -> Iterator[Launched]:
+        """Launch the attempt's variant once more, beside it, with other flags if given; nothing is cleared before."""
+        from harness.launch import launch
+
+        with (
+            self.visible() as shown,
+            launch(
+                attempt.variant,
+                attempt.bench,
+                self.engine,
+                log=log,
+                environ=self.environ,
+                redactor=from_environment(self.environ),
+                progress=shown,
+                flags=flags or attempt.recorder.record.declared,
+            ) as launched,
+        ):
+            yield launched
+
+    def free_port(self) -> int:
+        """A TCP port that nothing listens on now."""
+        with socket.create_server(("", 0)) as probe:
+            port: int = probe.getsockname()[1]
+        return port
+
+    def require(self, attempt: Attempt) -> None:
+        """Fail the first test whose deployment is not there or has died, with the reason; don't run the others."""
+        trouble = attempt.trouble()
+        if not trouble:
+            return
+        name = attempt.variant.name
+        if name in self.told:
+            pytest.skip(f"not run: {trouble.splitlines()[0]}")
+        self.told.add(name)
+        pytest.fail(trouble, pytrace=False)
+
+    def _last(self, variant: Variant) -> bool:
+        return list(self.counts)[-1:] == [variant.name]
+
+    def pytest_keyboard_interrupt(self) -> None:
+        """Ctrl-C, or the SIGTERM that is turned into it: what is under way ends as interrupted."""
+        self.interrupted = True
+
+    def close(self) -> None:
+        """Let go of the engine and the lease."""
+        self._stack.close()
+
+
+class _Quiet:
+    """Progress under `-q`: nothing."""
+
+    def say(self, text: str) -> None:
+        """Print nothing."""
+
+    @contextmanager
+    def step(self, what: str, total: float | None = None, unit: str = "s") -> Iterator[Step]:  # noqa: ARG002
+        """Show nothing."""
+        yield self
+
+    def at(self, done: float, total: float | None = None, note: str = "") -> None:
+        """Show nothing."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("gb10", "vLLM acceptance")
+    for flag, described in (*options.BENCH, *options.RUN, *options.KEEP):
+        group.addoption(flag, **described)
+    group.addoption(
+        "--require-engine",
+        action="store_true",
+        help="tests of the harness itself that need a Docker Engine fail without one, instead of being skipped",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for mark, sentence in MARKS.items():
+        config.addinivalue_line("markers", f"{mark}: {sentence}")
+    config.addinivalue_line("markers", "only(mark): the test is about variants with this mark; others do not run it")
+    config.stash[RUN] = run = Run(config)
+    config.pluginmanager.register(run, "gb10-run")
+    if getattr(config.option, "numprocesses", None):
+        raise pytest.UsageError("one machine holds one model: run without -n")
+
+
+def pytest_sessionstart() -> None:
+    # pytest ignores SIGTERM and would leave the container behind (pytest-dev/pytest#5243)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    if config.option.verbose < 0:
+        return []
+    given = config.option
+    return [
+        f"acceptance: bench {given.bench}, port {given.port}, image {given.image or 'as the bench has it'}, "
+        f"records in {given.reports}",
+        f"variants: {', '.join(variant.name for variant in VARIANTS)}",
+    ]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if PARAMETER not in metafunc.fixturenames:
+        return
+    only = {mark.args[0] for mark in metafunc.definition.iter_markers("only")}
+    unknown = only - MARKS.keys()
+    if unknown:
+        raise pytest.UsageError(f"{metafunc.definition.nodeid}: only({unknown}) names no mark of a variant")
+    chosen = [variant for variant in VARIANTS if only <= set(variant.marks)]
+    metafunc.parametrize(
+        PARAMETER,
+        [pytest.param(v, id=v.name, marks=[getattr(pytest.mark, m) for m in v.marks]) for v in chosen],
+        indirect=True,
+        scope="session",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Count what there is for each variant before marks deselect."""
+    counts = config.stash[RUN].counts
+    for item in items:
+        if variant := _variant(item):
+            counts[variant.name] = counts.get(variant.name, 0) + 1
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Bring the tests of one variant together, whatever ordered them before: a variant is loaded once."""
+    order = {variant.name: at for at, variant in enumerate(VARIANTS)}
+    session.items.sort(key=lambda item: order[v.name] if (v := _variant(item)) else -1)
+    selected = {v.name for item in session.items if (v := _variant(item))}
+    run = session.config.stash[RUN]
+    run.counts = {
+        name: count for name, count in sorted(run.counts.items(), key=lambda i: order[i[0]]) if name in selected
+    }
+
+
+@pytest.fixture(scope="session")
+def run(request: pytest.FixtureRequest) -> Iterator[Run]:
+    """The run of this session."""
+    current = request.config.stash[RUN]
+    yield current
+    current.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
+    """Write each outcome into the record of its variant, and the log's end into a failure."""
+    report: pytest.TestReport = yield
+    variant = _variant(item)
+    run = item.config.stash[RUN]
+    recorder = next((r for r in run.records if variant and r.record.variant.name == variant.name), None)
+    if recorder is None:
+        return report
+    if report.failed and recorder.log.exists():
+        report.sections.append((f"{variant.name if variant else ''} log, last 40 lines", tail(recorder)))
+    if report.when == "call" or not report.passed:
+        _record(item, report, recorder)
+    return report
+
+
+def _record(item: pytest.Item, report: pytest.TestReport, recorder: Recorder) -> None:
+    from harness.record import TestOutcome
+
+    redactor = from_environment(os.environ)
+    outcome: Any = "error" if report.failed and report.when != "call" else report.outcome
+    message = "" if report.passed else redactor.text(_message(report))
+    doc = getattr(getattr(item, "function", None), "__doc__", None) or ""
+    tested = TestOutcome(
+        nodeid=item.nodeid,
+        requirement=" ".join(doc.split()),
+        outcome=outcome,
+        seconds=report.duration,
+        message=message,
+    )
+    earlier = tuple(t for t in recorder.record.tests if t.nodeid != item.nodeid)
+    measured = tuple(m for name, m in item.user_properties if isinstance(m, Measurement) and name == m.name)
+    recorder.update(tests=(*earlier, tested), measurements=recorder.record.measurements + measured)
+
+
+def _message(report: pytest.TestReport) -> str:
+    if isinstance(report.longrepr, tuple):  # a skip: file, line, reason
+        return report.longrepr[2]
+    return report.longreprtext
+
+
+def tail(recorder: Recorder, lines: int = 40) -> str:
+    """The end of the container's log."""
+    with recorder.log.open("rb") as file:
+        file.seek(0, 2)
+        file.seek(max(0, file.tell() - 64 * 1024))
+        return "\n".join(file.read().decode("utf-8", "replace").splitlines()[-lines:])
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A run that accepted nothing is not green: a verdict other than accepted is exit code 1."""
+    run = session.config.stash[RUN]
+    bad = run.trouble or any(r.record.verdict is not Verdict.ACCEPTED for r in run.records if r.record.ended)
+    if bad and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    run = config.stash[RUN]
+    if not run.records and not run.trouble:
+        return
+    terminalreporter.section("verdicts")
+    for recorder in run.records:
+        record = recorder.record
+        good = record.verdict is Verdict.ACCEPTED
+        terminalreporter.write_line(
+            f"{record.verdict.value.upper():<12} {record.variant.name} on the {record.bench.name} bench: "
+            f"{record.reason}",
+            green=good,
+            red=not good,
+        )
+        terminalreporter.write_line(f"{'':<12} {recorder.directory / 'record.md'}")
+    benches = {r.record.bench.name: r.record.bench for r in run.records}
+    for bench in benches.values():
+        terminalreporter.write_line(f"The {bench.name} bench shows {bench.proves}.")
+    for reason in dict.fromkeys(u for r in run.records for u in r.record.expectation.unproven):
+        terminalreporter.write_line(f"  not shown here: {reason}")
+    if run.trouble:
+        terminalreporter.write_line(run.trouble, red=True)
+    if config.option.keep and run.records and run.records[-1].record.verdict is not Verdict.BLOCKED:
+        last = run.records[-1].record
+        terminalreporter.write_line(
+            f"left up: {last.variant.name} at http://127.0.0.1:{last.bench.port} → stop it with: python -m harness down"
+        )
+
+
+def _variant(item: pytest.Item) -> Variant | None:
+    callspec = getattr(item, "callspec", None)
+    found = callspec.params.get(PARAMETER) if callspec else None
+    return found if isinstance(found, Variant) else None

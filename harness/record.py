@@ -1,0 +1,274 @@
+"""The deployment record: the only thing a run writes its findings into, and the one source of every report."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field, ValidationError
+
+from harness import __version__
+from harness.types import (
+    Bench,
+    Check,
+    Diagnosis,
+    DockerFlags,
+    Exit,
+    Expectation,
+    Host,
+    Measurement,
+    Noun,
+    Variant,
+    Verdict,
+)
+
+SCHEMA = "gb10-deployment-record"
+SCHEMA_VERSION = "1.0"
+FILE = "record.json"
+UNFINISHED = "the run did not reach its end"
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class RecordError(Exception):
+    """A record that can't be read: which file, what is wrong, what to do."""
+
+
+class Harness(Noun):
+    """The harness that judged."""
+
+    version: str
+    commit: str | None
+    """Git commit, or None outside a checkout."""
+    dirty: bool | None
+    """Whether the checkout had changes of its own."""
+
+
+class ImageFacts(Noun):
+    """The image that ran. `digest` is the registry's, None for an image made on this machine."""
+
+    ref: str
+    id: str
+    digest: str | None
+    architecture: str
+    labels: dict[str, str]
+
+
+class Phase(Noun):
+    """A start-up phase, in seconds from the container's start."""
+
+    name: str
+    at_s: float
+
+
+class TestOutcome(Noun):
+    """One test with the requirement it checks."""
+
+    __test__ = False  # not for pytest to collect
+
+    nodeid: str
+    requirement: str
+    outcome: Literal["passed", "failed", "error", "skipped"]
+    seconds: float
+    message: str = ""
+
+
+class Attachment(Noun):
+    """A file beside the record."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+class Record(Noun):
+    """One deployment attempt on one bench, from preflight to teardown. Times are UTC, durations seconds."""
+
+    model_config = ConfigDict(title="Deployment record")
+
+    schema_name: Literal["gb10-deployment-record"] = "gb10-deployment-record"
+    schema_version: Literal["1.0"] = "1.0"
+    record_id: str
+    harness: Harness
+    verdict: Verdict
+    reason: str
+    """Why this verdict, in one sentence."""
+    started: datetime
+    ended: datetime | None = None
+    bench: Bench
+    host: Host
+    variant: Variant
+    expectation: Expectation
+    declared: DockerFlags
+    """The flags that the variant's entry asks for on this bench."""
+    effective: DockerFlags | None = None
+    """The flags that `docker inspect` showed; None when no container came to be."""
+    replay: str
+    """The `docker run` line that starts the same deployment."""
+    image: ImageFacts | None = None
+    vllm_version: str | None = None
+    """As served by /version, else as the log says; None: unknown."""
+    preflight: tuple[Check, ...] = ()
+    phases: tuple[Phase, ...] = ()
+    engine_facts: dict[str, str] = Field(default_factory=dict)
+    """What the engine logged about itself."""
+    measurements: tuple[Measurement, ...] = ()
+    tests_available: int = 0
+    """How many tests there are for this variant; fewer were run when the user selected."""
+    tests: tuple[TestOutcome, ...] = ()
+    diagnosis: Diagnosis | None = None
+    exit: Exit | None = None
+    attachments: tuple[Attachment, ...] = ()
+
+
+def judge(record: Record, *, interrupted: bool = False) -> tuple[Verdict, str]:
+    """The verdict of what a record holds so far, with its reason. Pure."""
+    failing = [check for check in record.preflight if not check.ok]
+    failed = [test for test in record.tests if test.outcome in ("failed", "error")]
+    late = [m for m in record.measurements if not m.ok]
+    expects = record.expectation.expects
+    if interrupted:
+        return Verdict.INTERRUPTED, UNFINISHED
+    if failing:
+        return Verdict.BLOCKED, "; ".join(f"preflight {c.name}: {c.found} → {c.remedy}" for c in failing)
+    if record.diagnosis is not None and record.diagnosis.rule != expects:
+        wanted = "" if expects == "healthy" else f" (expected: {expects})"
+        return Verdict.REJECTED, f"{record.diagnosis.rule}: {record.diagnosis.cause.en}{wanted}"
+    if record.diagnosis is None and expects != "healthy":
+        return Verdict.REJECTED, f"healthy, where {expects} was expected"
+    if failed:
+        return Verdict.REJECTED, f"{len(failed)} of {len(record.tests)} tests failed, first {failed[0].nodeid}"
+    if late:
+        return Verdict.REJECTED, "; ".join(f"{m.name}: {m.value:.1f} {m.unit}, limit {m.limit} {m.unit}" for m in late)
+    passed = sum(test.outcome == "passed" for test in record.tests)
+    if not passed:
+        return Verdict.INCONCLUSIVE, "no test was run against the deployment"
+    selected = "" if passed == record.tests_available else f" ({record.tests_available - passed} more were not run)"
+    return Verdict.ACCEPTED, f"{passed} tests passed{selected}"
+
+
+class Recorder:
+    """Keeps one record and its directory; every change is on disk, atomically, before the call returns."""
+
+    def __init__(self, record: Record, directory: Path) -> None:
+        self.record, self.directory = record, directory
+        self.update()
+
+    @property
+    def log(self) -> Path:
+        """Where the container's log goes."""
+        return self.directory / "container.log"
+
+    def update(self, **changes: Any) -> Record:
+        """Change fields of the record and write it."""
+        self.record = Record.model_validate(dict(self.record) | changes)
+        write_atomically(self.directory / FILE, self.record.model_dump_json(indent=2) + "\n")
+        return self.record
+
+    def finish(self, *, interrupted: bool = False, **changes: Any) -> Record:
+        """Attach the log, judge, write the record."""
+        self.update(attachments=tuple(attach(path) for path in (self.log,) if path.exists()), **changes)
+        verdict, reason = judge(self.record, interrupted=interrupted)
+        return self.update(verdict=verdict, reason=reason, ended=datetime.now(UTC))
+
+
+def new_directory(reports: Path, variant: Variant, bench: Bench, now: datetime) -> Path:
+    """Make and return `reports/<utc>-<variant>-<bench>`; raises RecordError when it can't be made."""
+    name = f"{now:%Y%m%dT%H%M%SZ}-{variant.name}-{bench.name}"
+    for count in range(1, 1000):
+        directory = reports / (name if count == 1 else f"{name}-{count}")
+        try:
+            directory.mkdir(parents=True)
+        except FileExistsError:
+            if not reports.is_dir():
+                raise RecordError(f"{reports} is not a directory → name another with --reports") from None
+            continue
+        except OSError as error:
+            raise RecordError(
+                f"no report can be written to {reports} ({error.strerror}) → mend its permissions or name another "
+                "directory with --reports"
+            ) from error
+        return directory
+    raise RecordError(f"{reports} already holds 999 records called {name} → clear it")
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write `text` so that a reader, or a crash, sees the old file or the new one. RecordError loses nothing."""
+    temporary = ""
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except OSError as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise RecordError(
+            f"{path} could not be written ({error.strerror}) → free space or mend permissions; what was "
+            "written before is still there"
+        ) from error
+
+
+def attach(path: Path) -> Attachment:
+    """Size and digest of a file beside the record."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Attachment(name=path.name, bytes=path.stat().st_size, sha256=digest)
+
+
+def read(path: Path) -> Record:
+    """The record at `path` (the file, or its directory). Raises RecordError for anything else."""
+    file = path / FILE if path.is_dir() else path
+    try:
+        raw = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecordError(f"{file} can't be read ({error.strerror}) → name a record.json or its directory") from error
+    except ValueError as error:
+        raise RecordError(f"{file} is not JSON ({error}) → it was cut short or edited; take another record") from error
+    if not isinstance(raw, dict) or raw.get("schema_name") != SCHEMA:
+        raise RecordError(f"{file} is not a deployment record: it does not say schema_name {SCHEMA!r}")
+    if raw.get("schema_version") != SCHEMA_VERSION:
+        raise RecordError(
+            f"{file} has record version {raw.get('schema_version')!r}; this harness ({__version__}) reads "
+            f"{SCHEMA_VERSION} → read it with the harness that wrote it: {raw.get('harness')}"
+        )
+    try:
+        return Record.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise RecordError(f"{file} is malformed at {where}: {first['msg']} ({error.error_count()} in all)") from error
+
+
+def schema() -> str:
+    """The JSON Schema (2020-12) of a record, as committed in reports/record.schema.json."""
+    generated = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Record.model_json_schema()}
+    return json.dumps(generated, indent=2, ensure_ascii=False) + "\n"
+
+
+def this_harness() -> Harness:
+    """Version and commit of this checkout."""
+
+    def git(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(
+                ("git", "-C", str(ROOT), *arguments), capture_output=True, text=True, timeout=10, check=True
+            )
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return done.stdout.strip()
+
+    changes = git("status", "--porcelain", "--untracked-files=no")
+    return Harness(
+        version=__version__,
+        commit=git("rev-parse", "HEAD"),
+        dirty=None if changes is None else bool(changes),
+    )

@@ -1,0 +1,960 @@
+"""Known failures: one literal entry each, no code. `harness.diagnosis` reads them.
+
+To add a failure: a `Rule` here and a real log of it under `tests/logs/<rule-id>/`. A pattern is searched in one message
+(prefixes, ANSI codes and wrapping are taken care of); it needs at least six plain characters outside groups, and a word
+of `GATES` within two lines. Order breaks no ties: the first failure in a log wins, except that a rule yields to those
+it names in `consequence_of`. Wordings: vLLM's source, versions 0.8 to 0.32, Docker Engine 20.10 to 29, PyTorch 2.6 to
+2.13, huggingface_hub 0.2x to 1.x.
+"""
+
+from __future__ import annotations
+
+from harness.types import Rule, Stage, Text
+
+GATES: tuple[str, ...] = (
+    "rror",
+    "ERROR",
+    "xception",
+    "Traceback",
+    "ailed",
+    "illed",
+    "denied",
+    "annot",
+    "No such",
+    "No space",
+    "not found",
+    "Not Found",
+    "not supported",
+    "nvalid",
+    "already",
+    "Unable",
+    "unable",
+    "ould not",
+    "fatal",
+    "Fatal",
+    "FATAL",
+    "WARN",
+    "OOM",
+    "ut of memory",
+    "unknown",
+    "core dumped",
+    "imed out",
+    "no match",
+    "exit",
+    "does not",
+)
+"""A line without any of these is not looked at: the cost of a healthy log does not depend on the number of rules."""
+
+READY: tuple[str, ...] = ("Application startup complete.",)
+"""The engine listens."""
+
+STOPPING: tuple[str, ...] = (
+    "INFO:     Shutting down",
+    "Waiting for application shutdown",
+    "Application shutdown complete",
+    "KeyboardInterrupt",
+    "Received SIGTERM",
+    "received signal 15",
+    "received signal 2",
+    "Gracefully stopping",
+    "CancelledError",
+)
+"""Somebody stopped the deployment: what a log says after these is no failure, unless the engine had died before."""
+
+VERSION: tuple[str, ...] = (
+    r"vLLM API server version (\S+)",
+    r"vLLM server version ([^\s,]+)",
+    r"LLM engine \(v([^\s)]+)\) with config",
+    r"[█▀▄]\s+version\s+(\S+)",
+)
+
+MARKERS: tuple[tuple[str, str], ...] = (
+    ("vLLM API server version", "starting"),
+    ("vLLM server version", "starting"),
+    ("█ █ █▄   ▄█", "starting"),
+    ("version 0.", "starting"),
+    ("Resolved architecture:", "model"),
+    ("LLM engine (v", "engine"),
+    ("Starting to load model", "weights"),
+    ("Loading model from scratch", "weights"),
+    ("Loading weights took", "weights loaded"),
+    ("Model loading took", "weights loaded"),
+    ("for vLLM's torch.compile", "compile"),
+    ("Dynamo bytecode transform time", "compile"),
+    ("torch.compile takes", "compiled"),
+    ("torch.compile took", "compiled"),
+    ("Available KV cache memory", "kv cache"),
+    ("GiB for KV cache on node", "kv cache"),
+    ("KV cache size:", "kv cache"),
+    ("Capturing CUDA graph", "graphs"),
+    ("Graph capturing finished", "graphs captured"),
+    ("init engine (profile", "engine ready"),
+    ("Supported_tasks:", "engine ready"),
+    ("Supported tasks:", "engine ready"),
+    ("Starting vLLM API server", "http"),
+    ("Starting vLLM server on", "http"),
+    ("Application startup complete.", "listening"),
+)
+"""Literal in a log line → the phase that begins with it, in the order of a start (vLLM 0.10.1.1 to 0.32)."""
+
+FACTS: dict[str, tuple[str, str]] = {
+    "architecture": ("Resolved architecture:", r"Resolved architecture: (\w+)"),
+    "max_model_len": ("Using max model len", r"Using max model len (\d+)"),
+    "dtype": ("LLM engine (v", r"\bdtype=(?:torch\.)?(\w+)"),
+    "quantization_flag": ("LLM engine (v", r"\bquantization=(\w+)"),
+    "weights_s": ("Loading weights took", r"Loading weights took ([\d.]+) seconds"),
+    "model_gib": ("Model loading took", r"Model loading took ([\d.]+) GiB"),
+    "compile_s": ("torch.compile t", r"torch\.compile (?:takes|took) ([\d.]+) s in total"),
+    "kv_cache_gib": ("Available KV cache memory", r"Available KV cache memory: (-?[\d.]+) GiB"),
+    "kv_cache_tokens": ("KV cache size:", r"KV cache size: ([\d,]+) tokens"),
+    "max_concurrency": ("Maximum concurrency for", r"Maximum concurrency for [\d,]+ tokens per request: ([\d.]+)x"),
+    "graph_capture_s": ("Graph capturing finished", r"Graph capturing finished in (\d+) secs"),
+    "graph_capture_gib": ("Graph capturing finished", r"Graph capturing finished in \d+ secs, took (-?[\d.]+) GiB"),
+    "init_engine_s": ("init engine (profile", r"init engine \(profile.*?\) took ([\d.]+) s"),
+    "mxfp4_gemm": ("for MXFP4 GEMM", r"Using (\w+) for MXFP4 GEMM"),
+    "moe_backend": ("Mxfp4 MoE backend", r"Using '?(\w+)'? Mxfp4 MoE backend"),
+    "moe_backend_old": (" backend", r"Using (Triton|Marlin) backend$"),
+    "attention_backend": ("attention backend", r"Using (\S+) attention backend"),
+}
+"""Name → (literal that selects the line, expression whose first group is the value)."""
+
+NOISE: tuple[str, ...] = (
+    r"retrying \d+ of \d+",
+    r"[Rr]etrying in ",
+    r"Received request ",
+    r"\bprompt: ['\"]",
+    r"HTTP/1\.[01]\" \d{3}",
+    r"DeprecationWarning|FutureWarning|UserWarning",
+    r"^(?:import|from|print|raise|return|if|logger)\b",
+)
+"""A line with one of these is never a failure, whatever words it carries."""
+
+HOST_SOURCES: frozenset[str] = frozenset(
+    {"kernel", "systemd", "dockerd", "containerd", "docker", "earlyoom", "systemd-oomd"}
+)
+"""Writers in a journal whose word about the deployment counts, although they are not vLLM."""
+
+DEATH_RULE = "engine-dead"
+"""The rule whose hits end the serving: what was seen shortly before is its cause."""
+
+_LOAD_CAUSES = (
+    "cuda-oom",
+    "host-oom-killed",
+    "disk-full",
+    "permission-denied",
+    "driver-mismatch",
+    "gpu-memory-startup",
+)
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        id="harmony-vocab",
+        stage=Stage.SERVE,
+        serving=True,
+        patterns=(
+            r"HarmonyError: (?P<what>.*vocab file.*)",
+            r"(?P<what>error downloading or loading vocab file(?:: .*)?)",
+            r"(?P<what>invalid tiktoken vocab file(?:: .*)?)",
+        ),
+        cause=Text(
+            en="gpt-oss needs the tokenizer vocabulary o200k_base.tiktoken for its Harmony format and could not load it"
+            "[[: {what}]].",
+            zh_tw="gpt-oss 的 Harmony 格式需要詞彙檔 o200k_base.tiktoken，但無法載入[[：{what}]]。",
+        ),
+        remedy=Text(
+            en="Put o200k_base.tiktoken and cl100k_base.tiktoken into ~/vllm/encodings, then `docker rm -f {container}` "
+            "and start again with `-v ~/vllm/encodings:/etc/encodings:ro -e TIKTOKEN_ENCODINGS_BASE=/etc/encodings`.",
+            zh_tw="把 o200k_base.tiktoken 與 cl100k_base.tiktoken 放進 ~/vllm/encodings，執行 `docker rm -f {container}`，"
+            "再加上 `-v ~/vllm/encodings:/etc/encodings:ro -e TIKTOKEN_ENCODINGS_BASE=/etc/encodings` 重新啟動。",
+        ),
+    ),
+    Rule(
+        id="gpu-memory-startup",
+        stage=Stage.START,
+        patterns=(
+            r"Free memory on device (?:\S+ )?\((?P<free>[\d.]+)/(?P<total>[\d.]+) GiB\) on startup is less than desired "
+            r"GPU memory utilization \((?P<utilization>[\d.]+), (?P<wanted>[\d.]+) GiB\)",
+            r"Available memory on node \d+ \((?P<free>[\d.]+)/(?P<total>[\d.]+) GiB\) on startup is less than desired "
+            r"CPU memory utilization \((?P<utilization>[\d.]+), (?P<wanted>[\d.]+) GiB\)",
+            r"Available memory on node \d+ \((?P<free>[\d.]+)/(?P<total>[\d.]+) GiB\) on kv cache allocation is less "
+            r"than requested memory for kv \((?P<wanted>[\d.]+) GiB\)",
+            r"Error in memory profiling\. Initial free memory (?P<initial>[\d.]+) (?:GiB|MiB|bytes)?,? current free memory "
+            r"(?P<free>[\d.]+)",
+        ),
+        ratios=(("fits", "free", "total"),),
+        cause=Text(
+            en="Not enough free memory at start[[: {free} of {total} GiB are free]]"
+            "[[, --gpu-memory-utilization {utilization} asks for {wanted} GiB]].",
+            zh_tw="啟動時可用記憶體不足[[：{total} GiB 中只有 {free} GiB 可用]]"
+            "[[，--gpu-memory-utilization {utilization} 需要 {wanted} GiB]]。",
+        ),
+        remedy=Text(
+            en="Lower --gpu-memory-utilization[[ to {fits} or less]] (and --max-model-len if the KV cache gets too small), "
+            "or free memory: stop other GPU processes (`nvidia-smi`, `docker ps`) and, on GB10, drop the page cache with "
+            "`sync; echo 3 | sudo tee /proc/sys/vm/drop_caches`.",
+            zh_tw="把 --gpu-memory-utilization 調低[[到 {fits} 以下]]（KV cache 太小時一併調低 --max-model-len），"
+            "或釋放記憶體：停掉其他 GPU 程序（`nvidia-smi`、`docker ps`）；在 GB10 上可用 "
+            "`sync; echo 3 | sudo tee /proc/sys/vm/drop_caches` 清除分頁快取。",
+        ),
+    ),
+    Rule(
+        id="kv-cache-too-small",
+        stage=Stage.COMPILE,
+        patterns=(
+            r"To serve at least one request with the models?'?s'? max seq len \((?P<length>\d+)\), \((?P<wanted>[\d.]+) GiB "
+            r"KV cache is needed, which is larger than the available KV cache memory \((?P<free>-?[\d.]+) GiB\)\."
+            r"(?:.*?estimated maximum model length is (?P<fits>\d+))?",
+            r"To serve at least one request with the models?'?s'? max seq len",
+            r"No available memory for the cache blocks",
+            r"model's max seq len \((?P<length>\d+)\) is larger than the maximum number of tokens that can be stored in "
+            r"KV cache \((?P<fits>\d+)\)",
+            r"Cannot auto-fit max_model_len: not enough GPU memory",
+        ),
+        consequence_of=("cuda-oom", "gpu-memory-startup"),
+        cause=Text(
+            en="After loading the model too little memory is left for the KV cache"
+            "[[: one request of {length} tokens needs {wanted} GiB, {free} GiB are there]].",
+            zh_tw="載入模型後剩下的記憶體不夠放 KV cache[[：一個 {length} tokens 的請求需要 {wanted} GiB，只有 {free} GiB]]。",
+        ),
+        remedy=Text(
+            en="Lower --max-model-len[[ to {fits} or less]], or raise --gpu-memory-utilization if `free -g` shows room.",
+            zh_tw="把 --max-model-len 調低[[到 {fits} 以下]]；若 `free -g` 顯示還有空間，也可以調高 --gpu-memory-utilization。",
+        ),
+    ),
+    Rule(
+        id="cuda-oom",
+        stage=Stage.LOAD,
+        patterns=(
+            r"CUDA out of memory\. Tried to allocate (?P<wanted>[\d.]+ [KMG]iB)(?:.*?total capacity of (?P<total>[\d.]+ GiB))?"
+            r"(?:.*?of which (?P<free>[\d.]+ [KMG]iB) is free)?",
+            r"OutOfMemoryError: (?:CUDA|HIP) out of memory",
+            r"CUDA out of memory occurred when warming up sampler with (?P<requests>\d+)",
+            r"CUDA error: out of memory",
+            r"CUDA driver error: out of memory",
+            r"Failed to load model - not enough GPU memory",
+            r"CUDA_ERROR_OUT_OF_MEMORY",
+            r"Cuda failure (?:\d+ )?'out of memory'",
+            r"CUBLAS_STATUS_ALLOC_FAILED",
+            r"DefaultCPUAllocator: (?:can't allocate memory|not enough memory)",
+            r"NV_ERR_NO_MEMORY",
+        ),
+        cause=Text(
+            en="The GPU ran out of memory[[ while allocating {wanted}]][[ ({free} free of {total})]].",
+            zh_tw="GPU 記憶體用盡[[，當時要配置 {wanted}]][[（{total} 中只剩 {free}）]]。",
+        ),
+        remedy=Text(
+            en="Lower --gpu-memory-utilization by 0.05 and --max-model-len (or --max-num-seqs), make sure nothing else uses "
+            "the GPU (`nvidia-smi`), then start again.",
+            zh_tw="把 --gpu-memory-utilization 調低 0.05，並調低 --max-model-len（或 --max-num-seqs），"
+            "確認沒有其他程序占用 GPU（`nvidia-smi`），再重新啟動。",
+        ),
+    ),
+    Rule(
+        id="host-oom-killed",
+        stage=Stage.LOAD,
+        serving=True,
+        exit_codes=(137,),
+        oom_killed=True,
+        patterns=(
+            r"Failed core proc\(s\): \{[^}]*: -9\b",
+            r"(?:Out of memory|Memory cgroup out of memory): Killed process (?P<pid>\d+) \((?P<process>VLLM|vllm|python|ray|pt_main)",
+            r"oom-kill:.*task=(?P<process>VLLM|vllm|python|ray|pt_main)",
+            r"A process of this unit has been killed by the OOM killer",
+            r"code=killed, status=9/KILL",
+            r"Failed with result 'oom-kill'",
+            r"exit code:? -9\b",
+            r"exitcode:? -9\b",
+            r"signal SIGKILL",
+            r"exited with code 137",
+            r"^Killed$",
+            r"\d+ Killed\s+(?:vllm|python)",
+        ),
+        cause=Text(
+            en="The engine was killed with SIGKILL[[ (exit code {exit_code})]] while in phase '{phase}': the host, or the "
+            "container's memory limit, ran out of memory. On GB10 the GPU's memory is the host's.",
+            zh_tw="引擎在「{phase}」階段被 SIGKILL 終止[[（exit code {exit_code}）]]：主機或容器的記憶體上限已用盡。"
+            "GB10 的 GPU 與主機共用記憶體。",
+        ),
+        remedy=Text(
+            en="Confirm with `sudo dmesg -T | grep -iE 'out of memory|killed process'`, lower --gpu-memory-utilization by "
+            "0.1 (and --max-model-len), stop other memory users (`ps aux --sort=-rss | head`), remove a `--memory` limit, "
+            "then start again.",
+            zh_tw="用 `sudo dmesg -T | grep -iE 'out of memory|killed process'` 確認，把 --gpu-memory-utilization 調低 0.1"
+            "（以及 --max-model-len），停掉其他占用記憶體的程序（`ps aux --sort=-rss | head`），移除 `--memory` 上限，再重新啟動。",
+        ),
+    ),
+    Rule(
+        id="container-name-conflict",
+        stage=Stage.DAEMON,
+        patterns=(
+            r"[Tt]he container name \"/?(?P<name>[^\"]+)\" is already in use by container \"?(?P<holder>[0-9a-f]{12,64})?",
+            r"name \"?/?(?P<name>[\w.-]+)\"? is already in use",
+        ),
+        consequence_of=(
+            "port-in-use",
+            "gpu-runtime-missing",
+            "ulimit-refused",
+            "entrypoint-missing",
+            "bind-mount-missing",
+        ),
+        cause=Text(
+            en="A container named {name} exists already[[ ({holder})]].",
+            zh_tw="已有名為 {name} 的容器[[（{holder}）]]。",
+        ),
+        remedy=Text(
+            en="`docker rm -f {name}`, then start again (look first whether it is still needed: `docker ps -a --filter "
+            "name={name}`).",
+            zh_tw="執行 `docker rm -f {name}` 後重新啟動（先用 `docker ps -a --filter name={name}` 確認它已不需要）。",
+        ),
+    ),
+    Rule(
+        id="port-in-use",
+        stage=Stage.DAEMON,
+        patterns=(
+            r"Bind for (?:\S+:)?(?P<port>\d+) failed: port is already allocated",
+            r"listen (?:tcp|udp)\S* \S*?:(?P<port>\d+): bind: address already in use",
+            r"failed to bind (?:host )?port .*?:(?P<port>\d+).*address already in use",
+            r"[Pp]orts? (?P<port>\d+) is already in use",
+            r"error while attempting to bind on address \('[^']*', (?P<port>\d+)",
+            r"\[Errno (?:98|48)\].*[Aa]ddress already in use",
+            r"Address already in use",
+            r"port is already allocated",
+            r"ports are not available",
+        ),
+        cause=Text(
+            en="Port {port} is taken by another process or container.",
+            zh_tw="連接埠 {port} 已被其他程序或容器占用。",
+        ),
+        remedy=Text(
+            en="Find the holder: `docker ps --filter publish={port}` and `sudo ss -ltnp 'sport = :{port}'`; stop it with "
+            "`docker rm -f NAME` (or `sudo kill PID`), then start again. A container that was left in state Created must "
+            "be removed first: `docker rm -f {container}`.",
+            zh_tw="找出占用者：`docker ps --filter publish={port}` 與 `sudo ss -ltnp 'sport = :{port}'`；用 `docker rm -f NAME`"
+            "（或 `sudo kill PID`）停掉它再重新啟動。若留下 Created 狀態的容器，先執行 `docker rm -f {container}`。",
+        ),
+    ),
+    Rule(
+        id="gpu-runtime-missing",
+        stage=Stage.DAEMON,
+        patterns=(
+            r"could not select device driver \"[^\"]*\" with capabilities: \[\[gpu\]\]",
+            r"failed to discover GPU vendor from CDI",
+            r"unknown or invalid runtime name: nvidia",
+            r"[Uu]nknown runtime specified nvidia",
+            r"unresolvable CDI devices (?P<device>\S+)",
+            r"nvidia-container-cli: initialization error",
+            r"nvidia-container-cli: .*libnvidia-ml\.so",
+            r"nvidia-container-runtime-hook.*(?:not found|no such file)",
+            r"Failed to infer device type",
+            r"No CUDA GPUs are available",
+            r"Found no NVIDIA driver on your system",
+            r"no CUDA-capable device is detected",
+            r"libcuda\.so\.1: cannot open shared object file",
+            r"Failed to initialize NVML: (?:Unknown Error|Driver Not Loaded)",
+            r"NVMLError_(?:LibraryNotFound|DriverNotLoaded|Unknown)",
+        ),
+        cause=Text(
+            en="The container gets no GPU: the NVIDIA driver or container toolkit is missing or not set up[[ ({device})]].",
+            zh_tw="容器拿不到 GPU：NVIDIA 驅動程式或 container toolkit 沒有安裝或沒有設定[[（{device}）]]。",
+        ),
+        remedy=Text(
+            en="Check `nvidia-smi` on the host; then `sudo apt-get install -y nvidia-container-toolkit && sudo nvidia-ctk "
+            "runtime configure --runtime=docker && sudo systemctl restart docker`, and start with `--gpus all`.",
+            zh_tw="先在主機上確認 `nvidia-smi`；再執行 `sudo apt-get install -y nvidia-container-toolkit && sudo nvidia-ctk "
+            "runtime configure --runtime=docker && sudo systemctl restart docker`，並以 `--gpus all` 啟動。",
+        ),
+    ),
+    Rule(
+        id="driver-mismatch",
+        stage=Stage.START,
+        patterns=(
+            r"nvidia-container-cli: requirement error: unsatisfied condition: (?P<condition>[^,]+)",
+            r"The NVIDIA driver on your system is too old \(found version (?P<driver>\d+)\)",
+            r"CUDA driver version is insufficient for CUDA runtime version",
+            r"Driver/library version mismatch",
+            r"driver/library version mismatch",
+            r"the provided PTX was compiled with an unsupported toolchain",
+            r"forward compatibility was attempted on non supported HW",
+            r"cudaErrorInsufficientDriver",
+            r"CUDA_ERROR_SYSTEM_DRIVER_MISMATCH|system has unsupported display driver / cuda driver combination",
+            r"cudaErrorUnsupportedPtxVersion",
+        ),
+        cause=Text(
+            en="The host's NVIDIA driver does not fit the image's CUDA[[: {condition} is required]]"
+            "[[ (driver API {driver})]].",
+            zh_tw="主機的 NVIDIA 驅動程式與映像檔的 CUDA 不相容[[：需要 {condition}]][[（driver API {driver}）]]。",
+        ),
+        remedy=Text(
+            en="Compare `nvidia-smi` with the image's release notes: update the driver (`sudo apt-get update && sudo apt-get "
+            "dist-upgrade && sudo reboot`) or use an older image; after a driver update without reboot, reboot.",
+            zh_tw="比對 `nvidia-smi` 與映像檔的版本說明：更新驅動程式（`sudo apt-get update && sudo apt-get dist-upgrade && sudo "
+            "reboot`）或改用較舊的映像檔；若更新驅動後尚未重新開機，請重新開機。",
+        ),
+    ),
+    Rule(
+        id="unsupported-arch",
+        stage=Stage.LOAD,
+        patterns=(
+            r"no kernel image is available for execution on the device",
+            r"cudaErrorNoKernelImageForDevice",
+            r"CUDA capability (?P<arch>sm_\w+) is not compatible",
+            r"Value '(?P<arch>sm_\w+)' is not defined for option 'gpu-name'",
+            r"ptxas fatal",
+            r"(?P<arch>sm_\d+\w*) is not supported",
+            r"Unsupported (?:gpu|GPU|CUDA) arch\w*:? ?(?P<arch>\S+)?",
+            r"only supports? (?:sm|SM)_?\d+",
+            r"not supported on (?:this GPU|compute capability|sm_?\d+)",
+            r"with compute capability (?P<arch>[\d.]+) is not supported",
+            r"[Cc]ompute capability of at least (?P<wanted>[\d.]+)",
+            r"minimum capability\D+(?P<wanted>\d+)\D+[Cc]urrent capability\D+(?P<arch>\d+)",
+        ),
+        cause=Text(
+            en="The image has no kernels for this GPU's architecture[[ ({arch})]].",
+            zh_tw="映像檔沒有支援這顆 GPU 架構的 kernel[[（{arch}）]]。",
+        ),
+        remedy=Text(
+            en="Use an image built for GB10 (sm_121, CUDA 13): `docker pull nvcr.io/nvidia/vllm:25.09-py3` or newer; "
+            "`nvidia-smi --query-gpu=name,compute_cap --format=csv` shows what the GPU is.",
+            zh_tw="改用支援 GB10（sm_121、CUDA 13）的映像檔：`docker pull nvcr.io/nvidia/vllm:25.09-py3` 或更新版本；"
+            "`nvidia-smi --query-gpu=name,compute_cap --format=csv` 可查看 GPU 架構。",
+        ),
+    ),
+    Rule(
+        id="image-pull",
+        stage=Stage.DAEMON,
+        patterns=(
+            r"pull access denied for (?P<image>\S+?),",
+            r"manifest for (?P<image>\S+) not found",
+            r"manifest unknown",
+            r"No such image: (?P<image>\S+)",
+            r"failed to resolve reference \"(?P<image>[^\"]+)\"",
+            r"toomanyrequests: ",
+            r"Get \"?https://\S+/v2/[^:]*: (?P<why>.+)",
+            r"unauthorized: (?:authentication required|incorrect username or password)",
+            r"repository \S+ not found: does not exist or no pull access",
+            r"invalid reference format",
+            r"failed to register layer",
+            r"error pulling image",
+        ),
+        consequence_of=("disk-full",),
+        cause=Text(
+            en="The image cannot be pulled[[: {image}]][[ ({why})]].",
+            zh_tw="無法下載映像檔[[：{image}]][[（{why}）]]。",
+        ),
+        remedy=Text(
+            en="Check the name and tag, then pull by hand: `docker pull IMAGE`; for nvcr.io first `docker login nvcr.io` "
+            "(user `$oauthtoken`, password: NGC API key). `docker images` shows what is there.",
+            zh_tw="確認名稱與 tag 後手動下載：`docker pull IMAGE`；nvcr.io 請先 `docker login nvcr.io`"
+            "（使用者 `$oauthtoken`，密碼為 NGC API key）。`docker images` 可查看現有映像檔。",
+        ),
+    ),
+    Rule(
+        id="image-platform",
+        stage=Stage.DAEMON,
+        quiet=True,
+        patterns=(
+            r"no matching manifest for (?P<wanted>\S+) in the manifest list",
+            r"exec format error",
+            r"Exec format error",
+            r"image with reference .* was found but (?:does not match|its platform)",
+        ),
+        consequence_of=("unsupported-arch",),
+        cause=Text(
+            en="The image is built for another CPU architecture[[ than {wanted}]].",
+            zh_tw="映像檔是給其他 CPU 架構用的[[，不是 {wanted}]]。",
+        ),
+        remedy=Text(
+            en="GB10 is arm64: `docker image inspect IMAGE --format '{{.Architecture}}'` must say arm64; "
+            "`docker pull --platform linux/arm64 IMAGE`.",
+            zh_tw="GB10 是 arm64：`docker image inspect IMAGE --format '{{.Architecture}}'` 應為 arm64；"
+            "請執行 `docker pull --platform linux/arm64 IMAGE`。",
+        ),
+    ),
+    Rule(
+        id="entrypoint-missing",
+        stage=Stage.DAEMON,
+        exit_codes=(126, 127),
+        patterns=(
+            r"exec: \"(?P<command>[^\"]+)\": (?:executable file not found|stat |permission denied|no such file)",
+            r"unable to start container process: .*\"(?P<command>[^\"]+)\".*no such file or directory",
+            r"exec (?P<command>\S+): no such file or directory",
+            r"(?:line \d+|bash|sh): (?:\d+: )?(?:exec: )?(?P<command>vllm|python3?|\S+/vllm): (?:command )?not found",
+            r"No module named '?vllm'?",
+            r"can't open file '(?P<command>[^']+)'",
+        ),
+        cause=Text(
+            en="The container's command does not exist in the image[[: {command}]].",
+            zh_tw="映像檔裡沒有容器要執行的指令[[：{command}]]。",
+        ),
+        remedy=Text(
+            en="Give the whole command after the image, `IMAGE vllm serve MODEL …`, and check with `docker image inspect IMAGE "
+            "--format '{{.Config.Entrypoint}} {{.Config.Cmd}}'`; `docker logs {container}` shows the rest.",
+            zh_tw="在映像檔後面給完整指令 `IMAGE vllm serve MODEL …`，並用 `docker image inspect IMAGE --format "
+            "'{{.Config.Entrypoint}} {{.Config.Cmd}}'` 檢查；`docker logs {container}` 可看其餘訊息。",
+        ),
+    ),
+    Rule(
+        id="hf-gated",
+        stage=Stage.START,
+        patterns=(
+            r"You are trying to access a gated repo",
+            r"GatedRepoError",
+            r"Cannot access gated repo for url \S*?huggingface\.co/(?P<model>[\w.-]+/[\w.-]+)",
+            r"Access to model (?P<model>\S+) is restricted",
+            r"awaiting a review from the repo authors",
+        ),
+        cause=Text(
+            en="The model is gated on Hugging Face and this token has no access[[: {model}]].",
+            zh_tw="模型在 Hugging Face 上受限，目前的 token 沒有權限[[：{model}]]。",
+        ),
+        remedy=Text(
+            en="Accept the licence on the model's page, then pass a token that may read it: `export HF_TOKEN=hf_…` and start "
+            "with `-e HF_TOKEN`.",
+            zh_tw="先在模型頁面接受授權條款，再傳入有權限的 token：`export HF_TOKEN=hf_…`，啟動時加上 `-e HF_TOKEN`。",
+        ),
+    ),
+    Rule(
+        id="hf-missing",
+        stage=Stage.START,
+        patterns=(
+            r"Invalid repository ID or local directory specified: '(?P<model>[^']+)'",
+            r"(?P<model>\S+) is not a local folder and is not a valid model identifier",
+            r"We couldn't connect to '?(?P<host>\S+?)'? to load",
+            r"Cannot find an appropriate cached snapshot folder for the specified revision",
+            r"LocalEntryNotFoundError",
+            r"RepositoryNotFoundError",
+            r"Repository Not Found for url: \S*?/(?:api/models/)?(?P<model>[\w-]+/[\w.-]+)",
+            r"RevisionNotFoundError",
+            r"HFValidationError: .*'(?P<model>[^']+)'",
+            r"outgoing traffic has been disabled",
+            r"Invalid username or password",
+            r"does not appear to have a file named (?P<file>config\.json)",
+            r"401 Client Error: Unauthorized for url",
+            r"Cannot find any model weights with `?(?P<model>[^`']+)",
+            r"Max retries exceeded with url: .*huggingface",
+            r"OfflineModeIsEnabled",
+        ),
+        consequence_of=("hf-gated", "disk-full", "permission-denied"),
+        cause=Text(
+            en="The model cannot be found or reached[[: {model}]][[ ({file} missing)]][[ ({host} unreachable)]].",
+            zh_tw="找不到模型，或無法連線取得[[：{model}]][[（缺少 {file}）]][[（無法連上 {host}）]]。",
+        ),
+        remedy=Text(
+            en="Check the model's name; check what is cached: `ls ~/vllm/huggingface/hub`; without network download first with "
+            "`HF_TOKEN=… hf download MODEL --cache-dir ~/vllm/huggingface/hub`, and mount it with "
+            "`-v ~/vllm/huggingface:/root/.cache/huggingface`.",
+            zh_tw="檢查模型名稱；用 `ls ~/vllm/huggingface/hub` 查看快取；沒有網路時先執行 "
+            "`HF_TOKEN=… hf download MODEL --cache-dir ~/vllm/huggingface/hub`，並以 "
+            "`-v ~/vllm/huggingface:/root/.cache/huggingface` 掛載。",
+        ),
+    ),
+    Rule(
+        id="disk-full",
+        stage=Stage.LOAD,
+        patterns=(
+            r"No space left on device",
+            r"no space left on device",
+            r"Not enough free disk space to download",
+            r"not enough free disk space to download the file\. The expected file size is: (?P<wanted>[\d.]+ MB)\. The target "
+            r"location (?P<path>\S+) only has (?P<free>[\d.]+ MB)",
+            r"Disk quota exceeded",
+            r"Data processing error: .*os error 28",
+        ),
+        cause=Text(
+            en="The disk is full[[: {wanted} needed, {free} free at {path}]].",
+            zh_tw="磁碟空間不足[[：需要 {wanted}，{path} 只剩 {free}]]。",
+        ),
+        remedy=Text(
+            en="`df -h ~/vllm /var/lib/docker`; free space with `docker system prune` and by removing models under "
+            "~/vllm/huggingface/hub that are not needed (`du -sh ~/vllm/huggingface/hub/*`), then start again.",
+            zh_tw="執行 `df -h ~/vllm /var/lib/docker`；用 `docker system prune` 並刪除 ~/vllm/huggingface/hub 下不需要的模型"
+            "（`du -sh ~/vllm/huggingface/hub/*`）騰出空間，再重新啟動。",
+        ),
+    ),
+    Rule(
+        id="shm-too-small",
+        stage=Stage.LOAD,
+        serving=True,
+        exit_codes=(135,),
+        patterns=(
+            r"Bus error",
+            r"insufficient shared memory",
+            r"No space left on device: '/dev/shm",
+            r"[Ee]rror while creating shared memory segment (?P<segment>\S+)",
+            r"Failed core proc\(s\): \{[^}]*: -7\b",
+            r"unable to (?:open|mmap|allocate|write) .*shared memory",
+            r"/dev/shm.*(?:No space|too small|increase)",
+            r"posix_fallocate.*(?:No space|shm)",
+        ),
+        cause=Text(
+            en="/dev/shm in the container is too small[[ ({segment})]]: Docker's default is 64 MB.",
+            zh_tw="容器內的 /dev/shm 太小[[（{segment}）]]：Docker 預設只有 64 MB。",
+        ),
+        remedy=Text(
+            en="`docker rm -f {container}` and start with `--ipc=host` (or `--shm-size=16g`).",
+            zh_tw="執行 `docker rm -f {container}`，並以 `--ipc=host`（或 `--shm-size=16g`）重新啟動。",
+        ),
+    ),
+    Rule(
+        id="nccl-error",
+        stage=Stage.LOAD,
+        patterns=(
+            r"NCCL error(?: in)?: ?(?P<what>.*)",
+            r"ncclSystemError|ncclInternalError|ncclUnhandledCudaError|ncclInvalidUsage|ncclRemoteError",
+            r"NCCL WARN (?P<what>.*(?:[Ff]ail|[Ee]rror).*)",
+            r"Watchdog caught collective operation timeout",
+            r"DistBackendError",
+            r"Gloo connectFullMesh failed",
+            r"Connection closed by peer \[",
+        ),
+        consequence_of=("cuda-oom", "driver-mismatch", "shm-too-small", "unsupported-arch", "host-oom-killed"),
+        cause=Text(
+            en="Communication between GPUs or hosts failed (NCCL)[[: {what}]].",
+            zh_tw="GPU 或主機之間的通訊失敗（NCCL）[[：{what}]]。",
+        ),
+        remedy=Text(
+            en="One GB10 needs `--tensor-parallel-size 1`. For more hosts set `NCCL_SOCKET_IFNAME` and `GLOO_SOCKET_IFNAME` to "
+            "the interface that links them (`ip -br addr`), and start once with `-e NCCL_DEBUG=INFO`.",
+            zh_tw="單台 GB10 請用 `--tensor-parallel-size 1`。多台主機時把 `NCCL_SOCKET_IFNAME` 與 `GLOO_SOCKET_IFNAME` "
+            "設為互連的介面（`ip -br addr`），並加上 `-e NCCL_DEBUG=INFO` 再啟動一次。",
+        ),
+    ),
+    Rule(
+        id="bad-flag",
+        stage=Stage.START,
+        patterns=(
+            r"error: unrecognized arguments: (?P<flag>.+)",
+            r"error: argument (?P<flag>\S+): (?P<why>.+)",
+            r"error: the following arguments are required: (?P<flag>.+)",
+            r"error: ambiguous option: (?P<flag>\S+)",
+            r"With `?vllm serve`?, you should provide the model as a positional argument",
+            r"unknown (?:shorthand )?flag: (?P<flag>.+)",
+            r"invalid tool call parser: (?P<flag>\S+)",
+            r"invalid reasoning parser: (?P<flag>\S+)",
+            r"invalid choice: '?(?P<flag>[^ ']+)'?",
+            r"docker: invalid (?:argument|reference|publish|containerPort)",
+            r"GPU memory utilization must be less than 1\.0\. Got (?P<flag>[\d.]+)",
+            r"requires at least 1 argument",
+            r"flag needs an argument: (?P<flag>.+)",
+        ),
+        exit_codes=(2,),
+        cause=Text(
+            en="vLLM (or Docker) does not accept an argument[[: {flag}]][[ ({why})]].",
+            zh_tw="vLLM（或 Docker）不接受某個參數[[：{flag}]][[（{why}）]]。",
+        ),
+        remedy=Text(
+            en="Correct or drop it; `docker run --rm IMAGE vllm serve --help=all` lists what this version knows.",
+            zh_tw="修正或移除該參數；`docker run --rm IMAGE vllm serve --help=all` 會列出這個版本支援的參數。",
+        ),
+    ),
+    Rule(
+        id="unsupported-quantization",
+        stage=Stage.START,
+        patterns=(
+            r"Unknown quantization method: (?P<method>[^\s.]+)",
+            r"argument --quantization/-q: invalid choice: '(?P<method>[^']+)'",
+            r"(?P<method>Mxfp4) linear layer is not implemented",
+            r"Failed to find a kernel that can implement the (?P<method>\w+) linear layer",
+            r"Quantization method specified in the model config \((?P<method>[^)]+)\) does not match the quantization method "
+            r"specified in the `?quantization`? argument \((?P<flag>[^)]+)\)",
+            r"is not supported for quantization method (?P<method>[^\s.]+)",
+            r"The quantization method (?P<method>\S+) is not supported for the current GPU",
+            r"(?P<method>\w+) quantization is currently not supported in",
+            r"Cannot find the config file for (?P<method>\w+)",
+            r"Failed to find a kernel that can implement",
+        ),
+        cause=Text(
+            en="This model, GPU or version cannot be served with that quantisation[[ ({method})]][[; the flag says {flag}]].",
+            zh_tw="這個模型、GPU 或版本不支援該量化方式[[（{method}）]][[；參數指定的是 {flag}]]。",
+        ),
+        remedy=Text(
+            en="Drop `--quantization` (vLLM takes it from the checkpoint), or use a checkpoint quantised that way, or a newer "
+            "image.",
+            zh_tw="移除 `--quantization`（vLLM 會從 checkpoint 讀取），或改用以該方式量化的 checkpoint，或使用較新的映像檔。",
+        ),
+    ),
+    Rule(
+        id="unsupported-model",
+        stage=Stage.START,
+        patterns=(
+            r"Model architectures? \[(?P<arch>[^\]]*)\] (?:are not supported|failed to be inspected|is not supported)",
+            r"Model architecture (?P<arch>\S+) was supported in vLLM until (?P<version>\S+)",
+            r"does not recognize this architecture",
+            r"model type `?(?P<arch>[\w.-]+)`? but Transformers does not recognize this architecture",
+            r"has no vLLM implementation and the Transformers implementation is not compatible with vLLM",
+            r"Cannot find model module",
+            r"contains custom code which must be executed to correctly load the model",
+            r"requires you to execute the configuration file in that repo",
+            r"Unrecognized model in (?P<arch>\S+)",
+        ),
+        cause=Text(
+            en="This vLLM does not know the model's architecture[[: {arch}]].",
+            zh_tw="這個版本的 vLLM 不支援模型架構[[：{arch}]]。",
+        ),
+        remedy=Text(
+            en="Use an image with a newer vLLM (and transformers), or another model; a model with code of its own needs "
+            "`--trust-remote-code`.",
+            zh_tw="改用較新 vLLM（與 transformers）的映像檔，或換一個模型；自帶程式碼的模型需要 `--trust-remote-code`。",
+        ),
+    ),
+    Rule(
+        id="max-model-len-invalid",
+        stage=Stage.START,
+        patterns=(
+            r"User-specified max_model_len \((?P<length>\d+)\) is greater than the derived max_model_len "
+            r"\(\w+=(?P<fits>\d+)",
+            r"User-specified max_model_len",
+            r"max_num_batched_tokens \((?P<batched>\d+)\) is smaller than max_model_len \((?P<length>\d+)\)",
+        ),
+        cause=Text(
+            en="--max-model-len[[ {length}]] is more than the model can do[[ ({fits})]].",
+            zh_tw="--max-model-len[[ {length}]] 超過模型上限[[（{fits}）]]。",
+        ),
+        remedy=Text(
+            en="Start with `--max-model-len {fits}` or less.",
+            zh_tw="改用 `--max-model-len {fits}` 或更小的值啟動。",
+        ),
+    ),
+    Rule(
+        id="corrupt-weights",
+        stage=Stage.LOAD,
+        patterns=(
+            r"SafetensorError: (?P<what>.*)",
+            r"Error while deserializing header: (?P<what>\w+)",
+            r"MetadataIncompleteBuffer|HeaderTooLarge|HeaderTooSmall|InvalidHeaderDeserialization|InvalidHeaderLength",
+            r"PytorchStreamReader failed (?P<what>.*)",
+            r"Unable to load weights from pytorch checkpoint file",
+            r"Consistency check failed: file should be of size (?P<wanted>\d+) but has size (?P<found>\d+)",
+            r"Following weights were not initialized from checkpoint: (?P<what>.{0,200})",
+            r"Attempted to load weight \((?P<what>.*)\) into parameter",
+            r"The size of tensor a \(\d+\) must match the size of tensor b",
+            r"There is no module or parameter named '(?P<what>[^']+)' in",
+            r"Cannot find any model weights",
+        ),
+        consequence_of=("cuda-oom", "disk-full"),
+        cause=Text(
+            en="The weights on disk are damaged, incomplete or do not fit the model[[: {what}]]"
+            "[[ ({found} of {wanted} bytes)]].",
+            zh_tw="磁碟上的權重損毀、不完整，或與模型不符[[：{what}]][[（{wanted} 位元組中只有 {found}）]]。",
+        ),
+        remedy=Text(
+            en="Download again: `rm -rf ~/vllm/huggingface/hub/models--ORG--MODEL` (slashes of the model's name become `--`), "
+            "then start again or `hf download ORG/MODEL`.",
+            zh_tw="重新下載：`rm -rf ~/vllm/huggingface/hub/models--ORG--MODEL`（模型名稱的斜線改為 `--`），"
+            "再重新啟動或執行 `hf download ORG/MODEL`。",
+        ),
+    ),
+    Rule(
+        id="tokenizer-or-template",
+        stage=Stage.START,
+        patterns=(
+            r"Can't load tokenizer for '(?P<what>[^']+)'",
+            r"Couldn't instantiate the backend tokenizer",
+            r"Tokenizer class (?P<what>\S+) does not exist",
+            r"Unable to load vocabulary from file",
+            r"default chat template is no longer allowed",
+            r"The supplied chat template (?:string )?\(?(?P<what>[^)]*)\)? (?:appears path-like|looks like)",
+            r"TemplateSyntaxError: (?P<what>.*)",
+            r"chat template .* (?:not found|does not exist)",
+            r"Can't load image processor for '(?P<what>[^']+)'",
+            r"Can't load feature extractor for",
+            r"Exception: data did not match any variant of untagged enum (?P<what>\w+)",
+            r"expected str, bytes or os\.PathLike object, not NoneType",
+            r"has no attribute 'all_special_tokens_extended'",
+        ),
+        consequence_of=("hf-gated", "hf-missing", "disk-full", "permission-denied"),
+        cause=Text(
+            en="The tokenizer or the chat template cannot be loaded[[: {what}]].",
+            zh_tw="無法載入 tokenizer 或 chat template[[：{what}]]。",
+        ),
+        remedy=Text(
+            en="Check that tokenizer.json, tokenizer_config.json and the chat template lie beside the weights (`ls "
+            "~/vllm/huggingface/hub/models--*/snapshots/*`); download them again, or give `--tokenizer MODEL` / "
+            "`--chat-template FILE`.",
+            zh_tw="確認 tokenizer.json、tokenizer_config.json 與 chat template 和權重放在一起（`ls "
+            "~/vllm/huggingface/hub/models--*/snapshots/*`）；重新下載，或指定 `--tokenizer MODEL`／`--chat-template FILE`。",
+        ),
+    ),
+    Rule(
+        id="compile-failure",
+        stage=Stage.COMPILE,
+        patterns=(
+            r"InductorError: (?P<what>.*)",
+            r"BackendCompilerFailed: (?P<what>.*)",
+            r"torch\._dynamo\.exc\.\w+: (?P<what>.*)",
+            r"triton\.compiler\.errors\.\w+",
+            r"Failed to find C compiler",
+            r"CppCompileError: (?P<what>.*)",
+            r"ninja: build stopped",
+            r"Error compiling objects for extension",
+            r"nvcc fatal",
+            r"fatal error: (?P<what>\S+\.h: No such file or directory)",
+            r"PTXASError|NoTritonConfigsError",
+            r"Could not find nvcc",
+        ),
+        consequence_of=(*_LOAD_CAUSES, "unsupported-arch", "gpu-runtime-missing"),
+        cause=Text(
+            en="Compiling the model's kernels failed[[: {what}]].", zh_tw="編譯模型的 kernel 失敗[[：{what}]]。"
+        ),
+        remedy=Text(
+            en="Start once with `--enforce-eager` to get going; then remove the compile cache (`rm -rf "
+            "~/.cache/vllm/torch_compile_cache`, in the container /root/.cache/vllm) and try an image of another version.",
+            zh_tw="先加上 `--enforce-eager` 啟動以恢復服務；再刪除編譯快取（`rm -rf ~/.cache/vllm/torch_compile_cache`，"
+            "容器內為 /root/.cache/vllm），並嘗試其他版本的映像檔。",
+        ),
+    ),
+    Rule(
+        id="engine-dead",
+        stage=Stage.SERVE,
+        serving=True,
+        patterns=(
+            r"EngineCore encountered a fatal error",
+            r"EngineDeadError",
+            r"EngineCore encountered an issue\. See stack trace",
+            r"Engine core proc \S+ died unexpectedly",
+            r"engine core exited unexpectedly",
+            r"AsyncEngineDeadError",
+            r"MQEngineDeadError",
+            r"Engine loop has died",
+            r"WorkerProc hit an exception",
+            r"(?P<what>CUDA error: an illegal memory access)",
+            r"(?P<what>CUDA error: device-side assert)",
+            r"(?P<what>CUDA error: unspecified launch failure)",
+            r"(?P<what>CUDA error: misaligned address)",
+            r"Segmentation fault|Segfault encountered",
+        ),
+        exit_codes=(139, 134),
+        consequence_of=("*",),
+        cause=Text(
+            en="The engine died while it served[[: {what}]].",
+            zh_tw="引擎在服務期間死亡[[：{what}]]。",
+        ),
+        remedy=Text(
+            en="Read what stands before the first traceback (`docker logs {container} 2>&1 | grep -nE 'ERROR|Traceback' | head`), "
+            "then `docker rm -f {container}` and start again; the exit code 0 of a dead engine means nothing.",
+            zh_tw="先看第一個 traceback 之前的訊息（`docker logs {container} 2>&1 | grep -nE 'ERROR|Traceback' | head`），"
+            "再 `docker rm -f {container}` 並重新啟動；引擎死亡後的 exit code 0 沒有意義。",
+        ),
+    ),
+    Rule(
+        id="permission-denied",
+        stage=Stage.START,
+        patterns=(
+            r"permission denied while trying to connect to the [Dd]ocker",
+            r"PermissionError: \[Errno 13\] Permission denied: '?(?P<path>[^']*)",
+            r"PermissionError at (?P<path>\S+) when downloading",
+            r"\[Errno 30\] Read-only file system: '(?P<path>[^']+)'",
+            r"Permission denied \(os error 13\)",
+        ),
+        cause=Text(
+            en="Permission denied[[: {path}]].",
+            zh_tw="權限不足[[：{path}]]。",
+        ),
+        remedy=Text(
+            en="For the Docker socket: `sudo usermod -aG docker $USER && newgrp docker`. For files: `sudo chown -R $USER "
+            "~/vllm` and mount the cache writable (no `:ro`).",
+            zh_tw="Docker socket：`sudo usermod -aG docker $USER && newgrp docker`。檔案：`sudo chown -R $USER ~/vllm`，"
+            "且快取不要以唯讀（`:ro`）掛載。",
+        ),
+    ),
+    Rule(
+        id="docker-daemon-down",
+        stage=Stage.DAEMON,
+        patterns=(
+            r"Cannot connect to the Docker daemon(?: at (?P<socket>\S+?)\.? |\.)",
+            r"Is the docker daemon running",
+            r"failed to connect to the docker API at (?P<socket>\S+)",
+            r"Error while fetching server API version: (?P<why>.*)",
+            r"error during connect: (?P<why>.*)",
+        ),
+        consequence_of=("permission-denied",),
+        cause=Text(
+            en="The Docker daemon does not answer[[ at {socket}]].",
+            zh_tw="Docker daemon 沒有回應[[（{socket}）]]。",
+        ),
+        remedy=Text(
+            en="`sudo systemctl start docker`, then `docker info`; if it does not start: `sudo journalctl -u docker -n 50`. "
+            "Check `echo $DOCKER_HOST` and `docker context ls` too.",
+            zh_tw="執行 `sudo systemctl start docker` 後用 `docker info` 確認；若無法啟動：`sudo journalctl -u docker -n 50`。"
+            "也請檢查 `echo $DOCKER_HOST` 與 `docker context ls`。",
+        ),
+    ),
+    Rule(
+        id="bind-mount-missing",
+        stage=Stage.DAEMON,
+        patterns=(
+            r"bind source path does not exist: (?P<path>\S+)",
+            r"error while creating mount source path '(?P<path>[^']+)'",
+            r"Are you trying to mount a directory onto a file",
+            r"error mounting \"(?P<path>[^\"]+)\" to rootfs",
+            r"invalid mount config for type \"bind\"",
+            r"includes invalid characters for a local volume name",
+        ),
+        cause=Text(
+            en="A directory to be mounted does not exist on the host[[: {path}]].",
+            zh_tw="要掛載的目錄在主機上不存在[[：{path}]]。",
+        ),
+        remedy=Text(
+            en="`mkdir -p {path}` (or correct the path after `-v`; it must be absolute), then start again.",
+            zh_tw="執行 `mkdir -p {path}`（或修正 `-v` 後面的路徑，須為絕對路徑），再重新啟動。",
+        ),
+    ),
+    Rule(
+        id="ulimit-refused",
+        stage=Stage.DAEMON,
+        patterns=(
+            r"error setting rlimits?(?: type (?P<type>\d+))?",
+            r"ulimit: .*cannot modify limit",
+            r"invalid ulimit argument: (?P<what>.*)",
+            r"ulimit option \"(?P<what>[^\"]+)\" requires",
+        ),
+        cause=Text(
+            en="The host refuses a --ulimit of the container[[ (rlimit type {type}; 8 is memlock)]][[: {what}]].",
+            zh_tw="主機拒絕容器的 --ulimit[[（rlimit 類型 {type}；8 為 memlock）]][[：{what}]]。",
+        ),
+        remedy=Text(
+            en="Start the daemon as root (not rootless) with CAP_SYS_RESOURCE, raise its limit (`sudo systemctl edit docker`: "
+            "`LimitMEMLOCK=infinity`, then `sudo systemctl restart docker`), or drop the --ulimit.",
+            zh_tw="以 root（非 rootless）並具 CAP_SYS_RESOURCE 執行 daemon，提高上限（`sudo systemctl edit docker`："
+            "`LimitMEMLOCK=infinity`，再 `sudo systemctl restart docker`），或移除該 --ulimit。",
+        ),
+    ),
+    Rule(
+        id="start-timeout",
+        stage=Stage.START,
+        timeout=True,
+        patterns=(
+            r"Timed out waiting for engine(?:s| core)",
+            r"VLLM_ENGINE_READY_TIMEOUT_S",
+            r"Timed out after \d+ ?s(?:econds)? waiting for (?:clients|engine|server)",
+            r"DistStoreError: (?P<what>.*)",
+        ),
+        consequence_of=("*",),
+        cause=Text(
+            en="The engine was not ready in time[[ ({waited} s)]]; it was in phase '{phase}'.",
+            zh_tw="引擎未能及時就緒[[（{waited} 秒）]]；停在「{phase}」階段。",
+        ),
+        remedy=Text(
+            en="`docker logs --tail 50 {container}`: if it still makes progress, give it more time (`-e "
+            "VLLM_ENGINE_READY_TIMEOUT_S=1800`); if not, `docker rm -f {container}` and start again.",
+            zh_tw="執行 `docker logs --tail 50 {container}`：若仍有進展，給它更多時間（`-e VLLM_ENGINE_READY_TIMEOUT_S=1800`）；"
+            "否則 `docker rm -f {container}` 後重新啟動。",
+        ),
+    ),
+)
+"""Every known failure."""
+
+UNEXPLAINED = Rule(
+    id="unexplained",
+    stage=Stage.UNKNOWN,
+    cause=Text(
+        en="The deployment failed for a reason no rule knows (exit code {exit_code}). Last words: {tail}",
+        zh_tw="部署失敗，原因不在已知規則中（exit code {exit_code}）。最後訊息：{tail}",
+    ),
+    remedy=Text(
+        en="Read `docker logs {container}`; once the cause is known add a `Rule` to harness/rules.py and the log to "
+        "tests/logs/<rule-id>/.",
+        zh_tw="請看 `docker logs {container}`；找到原因後，在 harness/rules.py 加一條 `Rule`，並把 log 放進 tests/logs/<rule-id>/。",
+    ),
+)
+"""What is left when a failure matches no rule."""

@@ -1,0 +1,305 @@
+"""Every noun of the harness: frozen, keyword-only values. Verbs live in the other modules."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Noun(BaseModel):
+    """A frozen value that refuses unknown fields, so a typo in a data entry is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Text(Noun):
+    """One sentence for the operator in both languages of the project."""
+
+    en: str
+    zh_tw: str
+
+
+class Verdict(StrEnum):
+    """The outcome of one variant, keeping whose fault it is."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"  # the deployment's fault
+    BLOCKED = "blocked"  # the bench's: preflight, daemon
+    INCONCLUSIVE = "inconclusive"  # judged under bad conditions
+    INTERRUPTED = "interrupted"  # the run did not reach its end
+
+
+class Stage(StrEnum):
+    """Where on the way from `docker run` to a served answer something was seen."""
+
+    DAEMON = "daemon"  # the Docker CLI or daemon refused
+    START = "start"  # process start, arguments, model and tokenizer lookup
+    LOAD = "load"  # weights
+    COMPILE = "compile"  # torch.compile, profiling, KV cache, graph capture
+    SERVE = "serve"  # after the engine listened
+    UNKNOWN = "unknown"
+
+
+class Evidence(Noun):
+    """One line that shows the cause. `line` counts from 1 in the text that was read."""
+
+    line: int
+    text: str
+
+
+class Rule(Noun):
+    """One known failure, as data.
+
+    `cause` and `remedy` are templates: `{name}` is a named group of the pattern that matched, `{container}`,
+    `{exit_code}`, `{phase}` and `{tail}` are always there, and `[[ ... ]]` is left out when a name inside is unknown.
+    """
+
+    id: str
+    stage: Stage
+    patterns: tuple[str, ...] = ()
+    """Regular expressions, searched in one message without its prefixes; a space matches any white space or none."""
+    cause: Text
+    remedy: Text
+    consequence_of: tuple[str, ...] = ()
+    """Rules that, when they were seen too, are the cause of this one. `*` is every other rule."""
+    serving: bool = False
+    """Counts while the engine serves, although it lives on. Otherwise it counts there only if the engine died."""
+    quiet: bool = False
+    """Counts on lines of level WARNING, INFO or DEBUG too."""
+    fatal: bool = True
+    """A wait for readiness may end at the first such line."""
+    exit_codes: tuple[int, ...] = ()
+    """Exit codes of the container that mean this failure when the log shows no other."""
+    oom_killed: bool = False
+    """Docker's OOMKilled means this failure when the log shows no other."""
+    timeout: bool = False
+    """Running out of time means this failure when the log shows no other."""
+    ratios: tuple[tuple[str, str, str], ...] = ()
+    """Values made of two groups, (name, numerator, denominator): rounded down to two decimals."""
+
+
+class Diagnosis(Noun):
+    """Why a deployment failed: a value, so that it can be expected, recorded and shown.
+
+    `rule` is a rule id of `harness.rules`, or `unexplained`.
+    """
+
+    rule: str
+    stage: Stage
+    cause: Text
+    remedy: Text
+    evidence: tuple[Evidence, ...] = ()
+    vllm_version: str | None = None
+
+
+class Mount(Noun):
+    """A bind mount. A relative `source` lies under the bench's vLLM home (`~/vllm` by default)."""
+
+    source: str
+    target: str
+    mode: Literal["rw", "ro"] = "rw"
+
+
+class Ulimit(Noun):
+    """A resource limit of the container; soft and hard are the same. -1 is unlimited; `stack` is in bytes."""
+
+    name: str
+    value: int
+
+
+class DockerOptions(Noun):
+    """The part of `docker run` that a variant declares, whatever the bench."""
+
+    gpus: str
+    ipc: str
+    ulimits: tuple[Ulimit, ...]
+    mounts: tuple[Mount, ...]
+    env: dict[str, str | None]
+    """Name → value; None passes the caller's variable by name, never by value."""
+
+    def plus(self, *, mounts: tuple[Mount, ...] = (), env: dict[str, str | None] | None = None) -> DockerOptions:
+        """The same options with more mounts and environment."""
+        return self.model_copy(update={"mounts": self.mounts + mounts, "env": self.env | (env or {})})
+
+
+class DockerFlags(DockerOptions):
+    """Everything `docker run` is told, as one value: `harness.flags` renders it for the CLI and for docker-py.
+
+    Mount sources are absolute here.
+    """
+
+    name: str
+    image: str
+    command: tuple[str, ...]
+    port: int
+    """Host port; the container's is always 8000."""
+    restart: str = "no"
+    labels: dict[str, str] = {}
+
+
+class Expectation(Noun):
+    """What a variant does on one bench, and what that bench cannot show of it, each with its reason."""
+
+    expects: str = "healthy"
+    """`healthy`, or the rule id of the failure that must appear."""
+    start_budget_s: float
+    """Seconds from `docker start` to a served `/health`."""
+    memory_gib: float | None = None
+    """GiB that must be available; None means `--gpu-memory-utilization` x the host's total."""
+    disk_gib: float
+    """GiB that the vLLM home needs while the weights are not there yet."""
+    unproven: tuple[str, ...] = ()
+    """What this bench cannot show."""
+    note: str = ""
+
+
+class Variant(Noun):
+    """One way of serving one model: everything that is declared before a start."""
+
+    name: str
+    marks: tuple[str, ...]
+    title: str
+    model: str
+    container: str
+    serve: tuple[str, ...]
+    """Arguments after `vllm serve MODEL`."""
+    docker: DockerOptions
+    encodings: tuple[str, ...] = ()
+    """Vocabulary files that must lie in the vLLM home's `encodings` directory."""
+    benches: dict[str, Expectation]
+    """Bench name → expectation."""
+
+    def argument(self, flag: str) -> str | None:
+        """The value that follows `flag` in the serve arguments, or None."""
+        return self.serve[self.serve.index(flag) + 1] if flag in self.serve else None
+
+
+class Host(Noun):
+    """This machine. None means unknown: never guessed."""
+
+    architecture: str
+    os: str
+    kernel: str
+    cpus: int
+    memory_total_gib: float | None
+    memory_available_gib: float | None
+    gpu: str | None = None
+    """GPU name as nvidia-smi gives it."""
+    driver: str | None = None
+    boot_id: str | None = None
+    product: str | None = None
+
+    @property
+    def is_gb10(self) -> bool:
+        """A GB10 is aarch64 with `NVIDIA GB10` in nvidia-smi."""
+        return self.architecture == "aarch64" and "NVIDIA GB10" in (self.gpu or "")
+
+
+class Bench(Noun):
+    """A place where variants run, resolved from the options."""
+
+    name: Literal["gb10", "cpu"]
+    chosen: str
+    """Why this bench: an option, or what was found."""
+    docker_host: str
+    image: str
+    vllm_home: str
+    port: int
+    env: dict[str, str | None] = {}
+    """Environment this bench adds on top of the variant's."""
+    proves: str
+    """What an accepted verdict on this bench means."""
+
+
+class Check(Noun):
+    """One preflight question: what was found, what was wanted, what to do."""
+
+    name: str
+    ok: bool
+    found: str
+    wanted: str
+    remedy: str = ""
+
+
+class Measurement(Noun):
+    """A number with its unit; the limit it was judged by stands beside it (None: recorded, not judged)."""
+
+    name: str
+    value: float
+    unit: str
+    limit: float | None = None
+    ok: bool = True
+
+
+class Deployment(Noun):
+    """A running, healthy deployment."""
+
+    variant: Variant
+    bench: Bench
+    flags: DockerFlags
+    container_id: str
+    base_url: str
+    log: str
+    """Path of the container log as it is being written."""
+    started_s: float
+    """Seconds from `docker start` until `/health` answered 200."""
+
+
+class Image(Noun):
+    """A local image. `raw` is the engine's inspect JSON."""
+
+    ref: str
+    id: str
+    digests: tuple[str, ...]
+    architecture: str
+    labels: dict[str, str]
+    raw: dict[str, Any]
+
+
+class Holder(Noun):
+    """A container that holds a name or a port."""
+
+    id: str
+    name: str
+    state: str
+    created: str
+    variant: str | None
+    """The variant it was started for, when it carries this harness's label; None: someone else's."""
+    ports: tuple[int, ...]
+
+    @property
+    def ours(self) -> bool:
+        """Started by this harness."""
+        return self.variant is not None
+
+
+class Exit(Noun):
+    """How a container ended."""
+
+    code: int
+    oom_killed: bool
+
+
+class Answer(Noun):
+    """What came back: `status` is None when nothing did, and `text` then says why."""
+
+    method: str
+    url: str
+    status: int | None
+    text: str
+    seconds: float
+
+    @property
+    def body(self) -> Any:
+        """The JSON body, or None when it is not JSON."""
+        try:
+            return json.loads(self.text)
+        except ValueError:
+            return None
+
+    def __str__(self) -> str:
+        what = f"HTTP {self.status}" if self.status is not None else "no answer"
+        return f"{self.method} {self.url} → {what} after {self.seconds:.2f} s: {self.text[:400] or '(empty body)'}"

@@ -1,0 +1,172 @@
+"""One watch a deployment, armed from before its start until it is taken down.
+
+Three threads look at once: the attached output (phases, the first fatal line), the container's exit, and `/health`.
+The first verdict wins; the others only add evidence. Readiness is HTTP 200, never an open port: Docker's proxy accepts
+connections seconds before the server does.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from harness.diagnosis import Reader, diagnose
+from harness.progress import Progress
+from harness.redact import Redactor
+from harness.types import Diagnosis, Exit, Noun
+
+if TYPE_CHECKING:
+    from harness.engine import Container
+
+POLL_S = 0.05
+"""Between two looks at `/health`, each about a millisecond of CPU."""
+SLOW_POLL_S = 0.25
+"""The same, after the first minute."""
+HEALTH_TIMEOUT_S = 5.0
+GRACE_S = 0.25
+"""After a fatal line, time for the exit and the rest of the log to arrive."""
+DRAIN_S = 5.0
+"""After an exit, time for the last of the log to arrive."""
+LONGEST_LINE = 1 << 20
+"""Bytes after which an unfinished line is passed on, so that memory stays flat."""
+
+
+class PhaseSeen(Noun):
+    """A start-up phase: seconds from the container's start to the log line that announced it."""
+
+    name: str
+    at_s: float
+
+
+class Watch:
+    """Watches one container. `attach` before its start, `armed` after it, `close` when it is gone."""
+
+    def __init__(self, name: str, log: Path, redactor: Redactor) -> None:
+        self.reader = Reader(container=name)
+        self.phases: list[PhaseSeen] = []
+        self.exit: Exit | None = None
+        self.begun = time.monotonic()
+        self._log, self._redactor = log, redactor
+        self._news: queue.Queue[str] = queue.Queue()
+        self._wake = threading.Event()  # `/health` is worth a look now
+        self._over = threading.Event()
+        self._lost: str | None = None
+        self._failure: Diagnosis | None = None
+        self._fatal_seen = False
+        self._lock = threading.Lock()
+        self._drain: threading.Thread | None = None
+
+    def attach(self, container: Container) -> None:
+        """Read the output of a created container from its first byte."""
+        output = container.output()
+        self._drain = self._thread("log", lambda: self._read(output))
+
+    def armed(self, container: Container, base_url: str) -> None:
+        """The container has been started: watch for its end and for `/health`."""
+        self.begun = time.monotonic()
+        self._thread("exit", lambda: self._await_exit(container))
+        self._thread("health", lambda: self._await_health(base_url))
+
+    def until_ready(self, budget_s: float, what: str, progress: Progress) -> Diagnosis | None:
+        """Wait for `/health` 200 (None) or the first sign of failure; `budget_s` seconds after the start is one."""
+        with progress.step(what, total=budget_s) as step:
+            while True:
+                spent = time.monotonic() - self.begun
+                step.at(spent, note=self.phases[-1].name if self.phases else "starting")
+                try:
+                    news = self._news.get(timeout=max(0.0, min(0.5, budget_s - spent)))
+                except queue.Empty:
+                    if time.monotonic() - self.begun >= budget_s:
+                        return self._fail(timed_out_s=budget_s)
+                    continue
+                if news == "ready":
+                    return None
+                return self.failure()
+
+    def failure(self) -> Diagnosis | None:
+        """Why the deployment is no longer good, or None while nothing says so."""
+        if self._failure is None and (self.exit is not None or self._lost is not None):
+            if self._drain is not None:
+                self._drain.join(DRAIN_S)
+            return self._fail()
+        if self._failure is None and self._fatal_seen:
+            self._over.wait(GRACE_S)
+            return self._fail()
+        return self._failure
+
+    def close(self) -> None:
+        """End the threads; the log file is complete when the container is gone."""
+        self._over.set()
+        self._wake.set()
+        if self._drain is not None:
+            self._drain.join(DRAIN_S)
+
+    def _fail(self, timed_out_s: float | None = None) -> Diagnosis:
+        with self._lock:
+            if self._failure is None:
+                self.reader.close()
+                found = self.reader.diagnosis(
+                    exit_code=self.exit.code if self.exit else None,
+                    oom_killed=bool(self.exit and self.exit.oom_killed),
+                    timed_out_s=timed_out_s,
+                )
+                self._failure = found or diagnose(b"", daemon_error=self._lost or "the container ended")
+            assert self._failure is not None
+            return self._failure
+
+    def _thread(self, name: str, work: Callable[[], None]) -> threading.Thread:
+        thread = threading.Thread(target=work, name=f"watch-{name}", daemon=True)
+        thread.start()
+        return thread
+
+    def _read(self, output: Iterable[bytes]) -> None:
+        pending = b""
+        with self._log.open("ab", buffering=0) as file:
+            for chunk in output:
+                whole, newline, rest = (pending + chunk).rpartition(b"\n")
+                pending = rest
+                if len(pending) > LONGEST_LINE:
+                    whole, newline, pending = whole + newline + pending, b"", b""
+                if whole or newline:
+                    self._take(file, whole + newline)
+            if pending:
+                self._take(file, pending)
+
+    def _take(self, file: IO[bytes], data: bytes) -> None:
+        clean = self._redactor.data(data)
+        file.write(clean)
+        before = len(self.reader.phases)
+        fatal = self.reader.feed(clean)
+        now = time.monotonic() - self.begun
+        self.phases += [PhaseSeen(name=phase.name, at_s=now) for phase in self.reader.phases[before:]]
+        if self.reader.ready:
+            self._wake.set()
+        if fatal is not None:
+            self._fatal_seen = True
+            self._news.put("fatal")
+
+    def _await_exit(self, container: Container) -> None:
+        from harness.engine import EngineError, RefusedError
+
+        try:
+            self.exit = container.wait()
+        except (EngineError, RefusedError) as error:
+            if self._over.is_set():
+                return  # removed under our eyes, by ourselves
+            self._lost = str(error)
+        self._news.put("exit")
+
+    def _await_health(self, base_url: str) -> None:
+        from harness.api import Api
+
+        with Api(base_url, timeout_s=HEALTH_TIMEOUT_S) as api:
+            while not self._over.is_set():
+                if api.health().status == 200:
+                    self._news.put("ready")
+                    return
+                self._wake.wait(POLL_S if time.monotonic() - self.begun < 60 else SLOW_POLL_S)
+                self._wake.clear()

@@ -1,0 +1,22 @@
+"""A deployment is alive and says what it is."""
+
+from __future__ import annotations
+
+from harness.api import Api
+from harness.types import Deployment
+from harness.verification import health_problems, models_problems
+
+
+def test_health_is_200_and_empty(api: Api) -> None:
+    """`GET /health` answers 200 with an empty body."""
+    assert not health_problems(api.health())
+
+
+def test_models_lists_exactly_the_served_name(api: Api, deployment: Deployment) -> None:
+    """`GET /v1/models` lists the served name and nothing else, with root and max_model_len as declared."""
+    assert not models_problems(api.models(), deployment.variant)
+
+
+def test_version_is_served(api: Api) -> None:
+    """`GET /version` names the vLLM version, which goes into the record."""
+    assert api.version()
