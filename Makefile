@@ -32,11 +32,13 @@ test: setup ## The harness's own tests: seconds; those that need a Docker engine
 
 .PHONY: check
 check: setup ## Lint, format, types, who imports whom, and a wheel for every locked package on ARM64
-	$(python) -m ruff check $(sources)
-	$(python) -m ruff format --check $(sources)
-	$(python) -m mypy $(sources)
-	$(python) -m pytest -q tests/test_imports.py tests/test_project.py
-	tools/wheels
+	@failed=() && step() { echo "check: $$*" && { "$$@" || failed+=("$$*"); }; } && \
+	step $(python) -m ruff check --quiet $(sources) && \
+	step $(python) -m ruff format --quiet --check $(sources) && \
+	step $(python) -m mypy $(sources) && \
+	step $(python) -m pytest -q tests/test_imports.py tests/test_project.py && \
+	step tools/wheels && \
+	if [ "$${#failed[@]}" != 0 ]; then printf 'check: FAILED: %s\n' "$${failed[@]}" && exit 1; fi
 
 .PHONY: format
 format: setup ## Put the sources into the form that `make check` asks for

@@ -138,7 +138,7 @@ def attempt(
             settle(bench.port, None)
         failed = provide(variant, bench, engine, progress)
         host = read_host()
-        checks = preflight(variant, bench, host, engine, environ, failed)
+        checks = preflight(variant, bench, host, engine.seen(bench.image), environ, failed)
         recorder.update(host=host, preflight=checks, image=_facts(engine.image(bench.image)))
         if not all(check.ok for check in checks):
             recorder.finish()

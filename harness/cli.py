@@ -160,7 +160,9 @@ def check(given: argparse.Namespace) -> int:
     variants = [_variant(name) for name in given.variant] or list(VARIANTS)
     chosen = _chosen(given)
     with Engine(chosen.docker_host) as engine:
-        found = {v.name: preflight(v, chosen, read_host(), engine, environment(chosen)) for v in variants}
+        found = {
+            v.name: preflight(v, chosen, read_host(), engine.seen(chosen.image), environment(chosen)) for v in variants
+        }
     if given.json:
         _print_json({name: [c.model_dump() for c in checks] for name, checks in found.items()})
     else:

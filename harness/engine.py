@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from typing import Any, Self
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any, Self, TypeVar
 
 import docker
 from docker.errors import APIError, DockerException, NotFound
@@ -20,9 +20,11 @@ from testcontainers.core.docker_client import get_docker_host
 
 from harness.flags import CONTAINER_PORT, LABEL, container_arguments
 from harness.progress import Progress
-from harness.types import DockerFlags, Exit, Holder, Image
+from harness.types import DockerFlags, EngineSeen, Exit, Holder, Image
 
 testcontainers_config.ryuk_disabled = True
+
+T = TypeVar("T")
 
 OLDEST_API = (1, 40)
 """`--gpus` needs it (Docker 19.03)."""
@@ -49,11 +51,11 @@ def default_docker_host() -> str:
 
 
 class Container:
-    """A container of this harness, created or started."""
+    """A container, created or started. `close` ends the streams that were opened on it."""
 
     def __init__(self, engine: Engine, raw: Any) -> None:
-        self._engine, self._raw = engine, raw
-        self.id: str = raw.id
+        self._engine, self.id = engine, str(raw.id)
+        self._streams: list[tuple[Any, Any]] = []
 
     def inspect(self) -> dict[str, Any]:
         """`docker inspect` as the engine gives it now."""
@@ -65,23 +67,47 @@ class Container:
 
         Reading must not stop: an attached client that stalls blocks the container's own writes.
         """
-        stream: Iterator[bytes] = self._engine.patient().attach(
-            self.id, stdout=True, stderr=True, stream=True, logs=True
-        )
-        return stream
+        client = self._engine.patient()
+        stream: Iterator[bytes] = client.attach(self.id, stdout=True, stderr=True, stream=True, logs=True)
+        return self._stream(client, stream)
 
-    def wait(self) -> Exit:
-        """Block until the container has exited; at once when it already has."""
-        code = self._engine.call(self._engine.patient().wait, self.id)["StatusCode"]
-        return Exit(code=code, oom_killed=bool(self.inspect()["State"].get("OOMKilled")))
+    def ends(self) -> Iterator[Exit]:
+        """Each end of the container, as the engine reports it; call it before the start, and look at `exited` after it.
 
-    def stop(self) -> None:
-        """SIGTERM, then SIGKILL after STOP_GRACE_S."""
-        self._engine.call(self._engine.client.api.stop, self.id, timeout=STOP_GRACE_S)
+        The iterator stops when the engine goes away or `close` is called.
+        """
+        client = self._engine.patient()
+        wanted = {"container": self.id, "event": ["die", "oom"]}
+        events: Iterator[dict[str, Any]] = self._stream(client, client.events(decode=True, filters=wanted))
+        oom = False
+        for event in events:
+            if event["status"] == "oom":
+                oom = True
+            elif exited := self.exited():
+                yield exited.model_copy(update={"oom_killed": exited.oom_killed or oom})
+
+    def exited(self) -> Exit | None:
+        """How it ended, or None while it runs or has not been started."""
+        state = self.inspect()["State"]
+        if state["Status"] not in ("exited", "dead"):
+            return None
+        return Exit(code=state["ExitCode"], oom_killed=bool(state.get("OOMKilled")))
 
     def kill(self) -> None:
         """SIGKILL."""
         self._engine.call(self._engine.client.api.kill, self.id)
+
+    def close(self) -> None:
+        """End the streams, whoever is reading them."""
+        while self._streams:
+            client, stream = self._streams.pop()
+            with suppress(OSError, AttributeError):  # docker-py's close looks for a socket that may be gone already
+                stream.close()
+            client.close()
+
+    def _stream(self, client: Any, stream: Iterator[T]) -> Iterator[T]:
+        self._streams.append((client, stream))
+        return stream
 
 
 class Engine:
@@ -170,6 +196,10 @@ class Engine:
             for raw in listed
         )
 
+    def seen(self, image: str) -> EngineSeen:
+        """What preflight asks, now."""
+        return EngineSeen(version=str(self.facts.get("Version")), image=self.image(image), holders=self.holders())
+
     def find(self, name: str) -> Container | None:
         """The container called `name` (or with that id), or None."""
         try:
@@ -216,6 +246,7 @@ class Engine:
             owned.with_volume_mapping(mount.source, mount.target, mount.mode)
         owned.with_kwargs(**container_arguments(flags))
         with ExitStack() as stack:
+            stack.callback(owned.let_go)
             self.call(stack.enter_context, owned)
             yield owned
 
@@ -225,7 +256,7 @@ class Owned(DockerContainer):
 
     engine: Engine
     on_created: Callable[[Container], None] | None
-    container: Container
+    container: Container | None = None
     kept = False
 
     def start(self) -> Self:
@@ -249,8 +280,13 @@ class Owned(DockerContainer):
 
     def stop(self, force: bool = True, delete_volume: bool = True) -> None:  # noqa: ARG002 (testcontainers' signature)
         """SIGTERM, a grace, then removal; nothing when kept."""
-        if self._container is not None and not self.kept:
+        if self.container is not None and not self.kept:
             self.engine.remove(self.container.id)
+
+    def let_go(self) -> None:
+        """Close every connection."""
+        if self.container is not None:
+            self.container.close()
         self.get_docker_client().client.close()
 
 

@@ -98,6 +98,7 @@ ENGINE_DEFAULTS: dict[str, tuple[object, ...]] = {
     "MemorySwappiness": (-1,),
     "CgroupParent": (),
     "Runtime": (),
+    "SecurityOpt": (["label=disable"],),  # what --ipc=host brings with it
 }
 """HostConfig keys that are never empty: the values an engine fills in; () means any (not a flag of `docker run`
 that changes what the deployment may do, or checked elsewhere)."""

@@ -82,6 +82,7 @@ def launch(
             )
             return
         container = owned.container
+        assert container is not None
         watch.armed(container, base_url)
         failure = watch.until_ready(budget_s, f"start {variant.name}", progress)
         start_s = time.monotonic() - watch.begun

@@ -210,6 +210,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     for mark, sentence in MARKS.items():
         config.addinivalue_line("markers", f"{mark}: {sentence}")
+    config.addinivalue_line("markers", "engine: a test of the harness itself that needs a Docker engine")
     config.addinivalue_line("markers", "only(mark): the test is about variants with this mark; others do not run it")
     config.stash[RUN] = run = Run(config)
     config.pluginmanager.register(run, "gb10-run")

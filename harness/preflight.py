@@ -14,7 +14,7 @@ from harness.encodings import EncodingsError
 from harness.encodings import check as check_encodings
 from harness.encodings import ensure as ensure_encodings
 from harness.progress import Progress
-from harness.types import Bench, Check, Expectation, Holder, Host, Image, Variant
+from harness.types import Bench, Check, EngineSeen, Expectation, Holder, Host, Image, Variant
 
 if TYPE_CHECKING:
     from harness.engine import Engine
@@ -52,7 +52,7 @@ def preflight(
     variant: Variant,
     bench: Bench,
     host: Host,
-    engine: Engine,
+    engine: EngineSeen,
     environ: Mapping[str, str],
     failed: Mapping[str, str] | None = None,
 ) -> tuple[Check, ...]:
@@ -62,10 +62,10 @@ def preflight(
     """
     expectation = variant.benches[bench.name]
     home = Path(bench.vllm_home).expanduser()
-    image, holders = engine.image(bench.image), engine.holders()
+    image, holders = engine.image, engine.holders
     checks = [
         _hardware(bench, host),
-        _engine(engine),
+        _engine(engine, environ),
         _huggingface(home / "huggingface"),
         _token(bench, environ),
         _image(bench, image),
@@ -108,12 +108,12 @@ def _hardware(bench: Bench, host: Host) -> Check:
     )
 
 
-def _engine(engine: Engine) -> Check:
-    prefix = os.environ.get(TESTCONTAINERS_PREFIX)
+def _engine(engine: EngineSeen, environ: Mapping[str, str]) -> Check:
+    prefix = environ.get(TESTCONTAINERS_PREFIX)
     return Check(
         name="docker",
         ok=not prefix,
-        found=f"{TESTCONTAINERS_PREFIX}={prefix}" if prefix else f"Docker Engine {engine.facts.get('Version')}",
+        found=f"{TESTCONTAINERS_PREFIX}={prefix}" if prefix else f"Docker Engine {engine.version}",
         wanted="an engine that is asked for the image by its own name",
         remedy=f"unset {TESTCONTAINERS_PREFIX}" if prefix else "",
     )

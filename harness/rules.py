@@ -50,14 +50,12 @@ READY: tuple[str, ...] = ("Application startup complete.",)
 
 STOPPING: tuple[str, ...] = (
     "INFO:     Shutting down",
+    "Shutting down FastAPI HTTP server",
     "Waiting for application shutdown",
     "Application shutdown complete",
+    "API server: shutdown triggered",
     "KeyboardInterrupt",
     "Received SIGTERM",
-    "received signal 15",
-    "received signal 2",
-    "Gracefully stopping",
-    "CancelledError",
 )
 """Somebody stopped the deployment: what a log says after these is no failure, unless the engine had died before."""
 
@@ -124,7 +122,7 @@ NOISE: tuple[str, ...] = (
     r"Received request ",
     r"\bprompt: ['\"]",
     r"HTTP/1\.[01]\" \d{3}",
-    r"DeprecationWarning|FutureWarning|UserWarning",
+    r"DeprecationWarning|FutureWarning|UserWarning|CancelledError|BrokenPipeError",
     r"^(?:import|from|print|raise|return|if|logger)\b",
 )
 """A line with one of these is never a failure, whatever words it carries."""
@@ -376,7 +374,8 @@ RULES: tuple[Rule, ...] = (
             r"the provided PTX was compiled with an unsupported toolchain",
             r"forward compatibility was attempted on non supported HW",
             r"cudaErrorInsufficientDriver",
-            r"CUDA_ERROR_SYSTEM_DRIVER_MISMATCH|system has unsupported display driver / cuda driver combination",
+            r"CUDA_ERROR_SYSTEM_DRIVER_MISMATCH",
+            r"system has unsupported display driver / cuda driver combination",
             r"cudaErrorUnsupportedPtxVersion",
         ),
         cause=Text(
@@ -600,7 +599,11 @@ RULES: tuple[Rule, ...] = (
         stage=Stage.LOAD,
         patterns=(
             r"NCCL error(?: in)?: ?(?P<what>.*)",
-            r"ncclSystemError|ncclInternalError|ncclUnhandledCudaError|ncclInvalidUsage|ncclRemoteError",
+            r"ncclSystemError",
+            r"ncclInternalError",
+            r"ncclUnhandledCudaError",
+            r"ncclInvalidUsage",
+            r"ncclRemoteError",
             r"NCCL WARN (?P<what>.*(?:[Ff]ail|[Ee]rror).*)",
             r"Watchdog caught collective operation timeout",
             r"DistBackendError",
@@ -721,7 +724,11 @@ RULES: tuple[Rule, ...] = (
         patterns=(
             r"SafetensorError: (?P<what>.*)",
             r"Error while deserializing header: (?P<what>\w+)",
-            r"MetadataIncompleteBuffer|HeaderTooLarge|HeaderTooSmall|InvalidHeaderDeserialization|InvalidHeaderLength",
+            r"MetadataIncompleteBuffer",
+            r"HeaderTooLarge",
+            r"HeaderTooSmall",
+            r"InvalidHeaderDeserialization",
+            r"InvalidHeaderLength",
             r"PytorchStreamReader failed (?P<what>.*)",
             r"Unable to load weights from pytorch checkpoint file",
             r"Consistency check failed: file should be of size (?P<wanted>\d+) but has size (?P<found>\d+)",
@@ -789,7 +796,8 @@ RULES: tuple[Rule, ...] = (
             r"Error compiling objects for extension",
             r"nvcc fatal",
             r"fatal error: (?P<what>\S+\.h: No such file or directory)",
-            r"PTXASError|NoTritonConfigsError",
+            r"PTXASError",
+            r"NoTritonConfigsError",
             r"Could not find nvcc",
         ),
         consequence_of=(*_LOAD_CAUSES, "unsupported-arch", "gpu-runtime-missing"),
@@ -821,7 +829,8 @@ RULES: tuple[Rule, ...] = (
             r"(?P<what>CUDA error: device-side assert)",
             r"(?P<what>CUDA error: unspecified launch failure)",
             r"(?P<what>CUDA error: misaligned address)",
-            r"Segmentation fault|Segfault encountered",
+            r"Segmentation fault",
+            r"Segfault encountered",
         ),
         exit_codes=(139, 134),
         consequence_of=("*",),

@@ -276,6 +276,16 @@ class Holder(Noun):
         return self.variant is not None
 
 
+class EngineSeen(Noun):
+    """What preflight asks of the Docker Engine, at one moment."""
+
+    version: str
+    image: Image | None
+    """The bench's image, None when it is not there."""
+    holders: tuple[Holder, ...]
+    """Every container, running or not."""
+
+
 class Exit(Noun):
     """How a container ended."""
 

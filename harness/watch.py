@@ -10,7 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -59,16 +59,20 @@ class Watch:
         self._fatal_seen = False
         self._lock = threading.Lock()
         self._drain: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
 
     def attach(self, container: Container) -> None:
-        """Read the output of a created container from its first byte."""
-        output = container.output()
+        """Read the output of a created container from its first byte, and wait for its end."""
+        output, ends = container.output(), container.ends()
         self._drain = self._thread("log", lambda: self._read(output))
+        self._thread("exit", lambda: self._await_exit(ends))
 
     def armed(self, container: Container, base_url: str) -> None:
-        """The container has been started: watch for its end and for `/health`."""
+        """The container has been started: watch for `/health`, and for an end that came before the first event."""
         self.begun = time.monotonic()
-        self._thread("exit", lambda: self._await_exit(container))
+        if self.exit is None and (ended := container.exited()) is not None:
+            self.exit = ended
+            self._news.put("exit")
         self._thread("health", lambda: self._await_health(base_url))
 
     def until_ready(self, budget_s: float, what: str, progress: Progress) -> Diagnosis | None:
@@ -99,11 +103,11 @@ class Watch:
         return self._failure
 
     def close(self) -> None:
-        """End the threads; the log file is complete when the container is gone."""
+        """End the threads; the log file is complete when the container is gone and its streams are closed."""
         self._over.set()
         self._wake.set()
-        if self._drain is not None:
-            self._drain.join(DRAIN_S)
+        for thread in self._threads:
+            thread.join(DRAIN_S)
 
     def _fail(self, timed_out_s: float | None = None) -> Diagnosis:
         with self._lock:
@@ -120,6 +124,7 @@ class Watch:
 
     def _thread(self, name: str, work: Callable[[], None]) -> threading.Thread:
         thread = threading.Thread(target=work, name=f"watch-{name}", daemon=True)
+        self._threads.append(thread)
         thread.start()
         return thread
 
@@ -149,16 +154,18 @@ class Watch:
             self._fatal_seen = True
             self._news.put("fatal")
 
-    def _await_exit(self, container: Container) -> None:
+    def _await_exit(self, ends: Iterator[Exit]) -> None:
         from harness.engine import EngineError, RefusedError
 
         try:
-            self.exit = container.wait()
+            self.exit = next(ends, None) or self.exit
         except (EngineError, RefusedError) as error:
-            if self._over.is_set():
-                return  # removed under our eyes, by ourselves
             self._lost = str(error)
-        self._news.put("exit")
+        else:
+            if self.exit is None:
+                self._lost = "the Docker Engine stopped reporting on the container"
+        if not self._over.is_set():  # otherwise it was taken down by ourselves
+            self._news.put("exit")
 
     def _await_health(self, base_url: str) -> None:
         from harness.api import Api

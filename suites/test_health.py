@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from harness.api import Api
+from typing import TYPE_CHECKING
+
 from harness.types import Deployment
 from harness.verification import health_problems, models_problems
+
+if TYPE_CHECKING:
+    from harness.api import Api
 
 
 def test_health_is_200_and_empty(api: Api) -> None:

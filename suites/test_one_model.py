@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.api import Api
 from harness.types import Deployment, Diagnosis
 from harness.variants import CONTAINERS, VARIANTS
 from harness.verification import CAPITAL, chat_problems, unknown_model_problems
 
 if TYPE_CHECKING:
+    from harness.api import Api
     from harness.attempt import Attempt
     from harness.plugin import Run
 
@@ -71,7 +71,10 @@ def test_the_remedy_of_a_name_conflict_frees_the_name(
         subprocess.run(
             ["docker", "--host", run.engine.docker_host, *shlex.split(command)[1:]], check=True, capture_output=True
         )
+        assert holder.container is not None
         assert run.engine.find(holder.container.id) is None
         with run.engine.run(stand_in, run.environ) as again:
-            assert run.engine.find(stand_in.name) is not None
-            assert again.container.id != holder.container.id
+            taken = run.engine.find(stand_in.name)
+            assert taken is not None
+            assert again.container is not None
+            assert taken.id == again.container.id

@@ -89,7 +89,7 @@ def tree_key() -> str:
 
 def base_tag() -> str:
     """Name of the layer with distribution and vLLM."""
-    return f"{BASE_REPOSITORY}:{_key(rootfs_key(), tree_key(), inspect.getsource(_base))}"
+    return f"{BASE_REPOSITORY}:{_key(rootfs_key(), tree_key(), inspect.getsource(_base), inspect.getsource(_merged))}"
 
 
 def tag() -> str:
@@ -373,13 +373,29 @@ def guard(script: Path) -> None:
         )
 
 
+def additions(tree: Path, known: set[str], below: str = "") -> Iterator[str]:
+    """The paths of `tree` (relative) that are not `known`, each the topmost new one: a tar stream that names a path
+    twice is refused by the engine ("duplicates of file paths not supported")."""
+    for entry in sorted(os.scandir(tree / below), key=lambda e: e.name):
+        path = f"{below}/{entry.name}" if below else entry.name
+        if path not in known:
+            yield path
+        elif entry.is_dir(follow_symlinks=False):
+            yield from additions(tree, known, path)
+        else:
+            raise BenchError(
+                f"/{path} would come from the distribution and from vLLM's packages. This release of the distribution "
+                "was never tried: use Debian 12 or Ubuntu 24.04."
+            )
+
+
 def _merged(rootfs: Path, tree: Path) -> tuple[int, Iterator[bytes]]:
     """One tar stream: the root file system, then the tree as root's; and its approximate size in bytes."""
     with tarfile.open(rootfs) as tar:
-        for _ in tar:
-            pass
+        known = {member.name.removeprefix("./") for member in tar}
         end = tar.offset  # of the end mark: readers stop there, so it goes
     size = end + sum(p.lstat().st_size for p in tree.rglob("*"))
+    new = list(additions(tree, known))
 
     def stream() -> Iterator[bytes]:
         with rootfs.open("rb") as f:
@@ -388,7 +404,7 @@ def _merged(rootfs: Path, tree: Path) -> tuple[int, Iterator[bytes]]:
                 left -= len(chunk)
                 yield chunk
         argv = ["tar", "--create", "--owner=0", "--group=0", "--numeric-owner", "--mode=u+rwX,go+rX,go-w"]
-        with subprocess.Popen([*argv, f"--directory={tree}", "usr"], stdout=subprocess.PIPE) as child:
+        with subprocess.Popen([*argv, f"--directory={tree}", "--", *new], stdout=subprocess.PIPE) as child:
             try:
                 while child.stdout and (chunk := child.stdout.read(1 << 20)):
                     yield chunk

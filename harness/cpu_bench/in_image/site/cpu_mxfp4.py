@@ -1,11 +1,15 @@
-"""`--quantization mxfp4` for dense layers on vLLM's CPU build: a vLLM general plugin.
+"""`--quantization mxfp4` on vLLM's CPU build, whatever the processor: a vLLM general plugin.
 
-vLLM's CPU build serves gpt-oss's MXFP4 experts by itself, but has no MXFP4 kernel for linear layers ("Failed to find a
-kernel that can implement the MXFP4 linear layer"), and rounds weights while loading with a Triton kernel that needs a
-GPU. This registers a linear kernel through vLLM's own `register_linear_kernel` and does the rounding in plain torch.
+vLLM's CPU build computes MXFP4 experts (gpt-oss) only with AMX ("No MXFP4 MoE backend supports the deployment
+configuration" on other x86 processors and on Arm), and has no MXFP4 kernel for dense layers (Gemma; "Failed to find a
+kernel that can implement the MXFP4 linear layer"), whose weights it rounds with a Triton kernel that needs a GPU.
+This adds what is missing, in plain torch:
 
-The weights really become MXFP4 (OCP Microscaling Formats 1.0: E2M1 values, one power-of-two scale for 32 of them); the
-multiplication runs on their dequantised values in the activations' type. Activations are not rounded.
+- a linear kernel, through vLLM's own `register_linear_kernel`, and the rounding;
+- experts for processors without AMX, offered after vLLM's own.
+
+The weights really are MXFP4 (OCP Microscaling Formats 1.0: E2M1 values, one power-of-two scale for 32 of them); they are
+multiplied as their dequantised values, in the type of the activations. Activations are not rounded.
 """
 
 import torch
@@ -37,15 +41,23 @@ def dequantize(codes: torch.Tensor, scales: torch.Tensor, dtype: torch.dtype) ->
 
 
 def register() -> None:
-    """Entry point of the group `vllm.general_plugins`, called once in each of vLLM's processes."""
+    """Entry point of the group `vllm.general_plugins`, called in each of vLLM's processes."""
     from vllm.logger import init_logger
+
+    register_linear()
+    portable = register_experts()
+    init_logger("vllm.cpu_mxfp4").info("MXFP4 on CPU: linear kernel%s", ", experts without AMX" if portable else "")
+
+
+def register_linear() -> None:
+    """Dense layers."""
     from vllm.model_executor.kernels.linear import register_linear_kernel
     from vllm.model_executor.kernels.linear.mxfp4.base import MxFp4LinearKernel
     from vllm.model_executor.layers.quantization.online import mxfp4 as online
     from vllm.platforms.interface import PlatformEnum
 
     class CpuMxfp4LinearKernel(MxFp4LinearKernel):
-        """Weight-only: multiplies by the dequantised weights."""
+        """Weight-only."""
 
         @classmethod
         def is_supported(cls, compute_capability=None):
@@ -64,4 +76,81 @@ def register() -> None:
 
     register_linear_kernel(CpuMxfp4LinearKernel, PlatformEnum.CPU, "mxfp4")
     online.mxfp4_quantize = quantize
-    init_logger("vllm.cpu_mxfp4").info("CPU MXFP4 linear kernel registered")
+
+
+def register_experts() -> bool:
+    """Mixture-of-experts layers where vLLM's own kernel cannot run; True if that is here.
+
+    vLLM has no registration for these: the table of kernel classes is extended, and the repacking for AMX, which comes
+    before the kernel sees the weights, is left out.
+    """
+    from vllm.model_executor.layers.fused_moe.activation import MoEActivation
+    from vllm.model_executor.layers.fused_moe.experts import cpu_moe
+    from vllm.model_executor.layers.fused_moe.oracle import mxfp4 as oracle
+    from vllm.platforms import current_platform
+
+    if cpu_moe.CPUExpertsMxfp4._supports_current_device():
+        return False
+
+    class PortableMxfp4Experts(cpu_moe.CPUExpertsMxfp4):
+        """The same sums as vLLM's AMX kernel, one expert after the other."""
+
+        @staticmethod
+        def _supports_current_device():
+            return current_platform.is_cpu()
+
+        def process_weights_after_loading(self, layer):
+            dtype = self.moe_config.in_dtype
+            self.w13 = dequantize(layer.w13_weight, layer.w13_weight_scale, dtype)
+            self.w2 = dequantize(layer.w2_weight, layer.w2_weight_scale, dtype)
+
+        def apply(
+            self,
+            output,
+            hidden_states,
+            w1,
+            w2,
+            topk_weights,
+            topk_ids,
+            activation,
+            global_num_experts,
+            expert_map,
+            a1q_scale,
+            a2_scale,
+            workspace13,
+            workspace2,
+            expert_tokens_meta,
+            apply_router_weight_on_input,
+        ):
+            if apply_router_weight_on_input or expert_map is not None:
+                raise NotImplementedError("MXFP4 experts without AMX: no router weights on input, no expert parallelism")
+            bias13, bias2 = self.quant_config.w1_bias, self.quant_config.w2_bias
+            total = torch.zeros(output.shape, dtype=torch.float32)
+            for expert in topk_ids.unique().tolist():
+                token, place = (topk_ids == expert).nonzero(as_tuple=True)
+                both = F.linear(hidden_states[token], self.w13[expert]).float()
+                if bias13 is not None:
+                    both = both + bias13[expert].float()
+                if activation == MoEActivation.SWIGLUOAI:  # gate and up alternate
+                    alpha = getattr(self.quant_config, "gemm1_alpha", None) or 1.702
+                    limit = getattr(self.quant_config, "gemm1_clamp_limit", None) or 7.0
+                    gate, up = both[..., 0::2].clamp(max=limit), both[..., 1::2].clamp(-limit, limit)
+                    inner = (up + 1) * gate * torch.sigmoid(alpha * gate)
+                else:  # first gate, then up
+                    gate, up = both.chunk(2, dim=-1)
+                    inner = F.silu(gate) * up
+                result = F.linear(inner.to(hidden_states.dtype), self.w2[expert]).float()
+                if bias2 is not None:
+                    result = result + bias2[expert].float()
+                total.index_add_(0, token, result * topk_weights[token, place].float().unsqueeze(-1))
+            output.copy_(total)
+
+    ordinary = oracle.backend_to_kernel_cls
+
+    def kernels(backend):
+        found = ordinary(backend)
+        return [*found, PortableMxfp4Experts] if backend == oracle.Mxfp4MoeBackend.CPU else found
+
+    oracle.backend_to_kernel_cls = kernels
+    cpu_moe.prepare_mxfp4_moe_layer_for_cpu = lambda w13, w2, w13_scale, w2_scale: (w13, w2, w13_scale, w2_scale)
+    return True

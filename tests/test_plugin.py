@@ -1,0 +1,169 @@
+"""What a pytest user meets: selection, marks, refusal to be green about nothing, and no daemon at collection."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.lease import BusyError, lease
+from harness.variants import MARKS, VARIANTS
+from tests.test_preflight import free_port
+
+ROOT = Path(__file__).resolve().parent.parent
+NOWHERE = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
+HEAVY = ("docker", "testcontainers", "httpx", "jinja2", "requests")
+
+__all__ = ["free_port"]
+
+
+def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """pytest on the suites, in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **NOWHERE, **environ},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def collected(*arguments: str) -> list[str]:
+    """The node ids that a selection collects."""
+    done = run("--collect-only", "-q", "suites/", *arguments)
+    return [line for line in done.stdout.splitlines() if "::" in line]
+
+
+def test_collection_touches_no_daemon_and_imports_nothing_heavy() -> None:
+    """`pytest --collect-only suites/` works without an engine, and none of the heavy libraries is imported."""
+    watch = (
+        "import sys, pytest\n"
+        "code = pytest.main(['-q', '--collect-only', '-p', 'no:cacheprovider', 'suites/'])\n"
+        f"print('heavy:', [m for m in {HEAVY!r} if m in sys.modules])\n"
+        "sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", watch], cwd=ROOT, env=os.environ | NOWHERE, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "heavy: []" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("gpt_oss", {"gpt-oss-120b"}),
+        ("gemma3 and bf16", {"gemma-3-27b-bf16"}),
+        ("gemma3 and mxfp4", {"gemma-3-27b-mxfp4"}),
+        ("gemma3", {"gemma-3-27b-bf16", "gemma-3-27b-mxfp4"}),
+    ],
+)
+def test_a_mark_selects_its_variants(expression: str, expected: set[str]) -> None:
+    """`-m` takes the marks of the data, alone and combined."""
+    chosen = collected("-m", expression)
+    assert chosen
+    assert {v.name for v in VARIANTS if any(f"[{v.name}" in nodeid for nodeid in chosen)} == expected
+
+
+def test_every_requirement_is_asked_of_every_variant() -> None:
+    """Without a selection each variant is judged by the same number of tests, each of them with a requirement."""
+    chosen = collected()
+    counts = {v.name: sum(f"[{v.name}" in nodeid for nodeid in chosen) for v in VARIANTS}
+    assert len(set(counts.values())) == 1
+    assert all(counts.values())
+
+
+def test_tests_of_one_variant_stay_together_in_any_order() -> None:
+    """However the tests are named on the command line, a variant is loaded once."""
+    mixed = ["suites/test_start.py", "suites/test_health.py", "suites/test_flags.py", "suites/test_health.py"]
+    done = run("--collect-only", "-q", *mixed)
+    order = [v.name for line in done.stdout.splitlines() for v in VARIANTS if f"[{v.name}" in line]
+    assert len(order) > len(VARIANTS)
+    assert [name for name, _ in itertools.groupby(order)] == [v.name for v in VARIANTS]
+
+
+def test_markers_are_listed_from_the_data() -> None:
+    """`pytest --markers` explains each mark of the variants."""
+    done = run("--markers")
+    assert all(f"@pytest.mark.{mark}: {sentence}" in done.stdout for mark, sentence in MARKS.items())
+    assert {mark for variant in VARIANTS for mark in variant.marks} <= MARKS.keys()
+
+
+def test_a_mistyped_mark_on_a_test_is_an_error(pytester: pytest.Pytester) -> None:
+    """An unregistered mark fails the collection (strict)."""
+    done = run(
+        "-c", str(ROOT / "pytest.ini"), str(pytester.makepyfile("import pytest\n@pytest.mark.gpt_os\ndef test(): pass"))
+    )
+    assert done.returncode != 0
+    assert "'gpt_os' not found in `markers`" in done.stdout
+
+
+def test_a_mistyped_mark_in_a_selection_is_not_green() -> None:
+    """`-m gpt_os` names no mark: a usage error that says which, and where the marks are listed."""
+    done = run("suites/", "-m", "gpt_os")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "gpt_os. Use 'pytest --markers'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--bench", "tpu"), "invalid choice: 'tpu'"),
+        (("--port", "70000"), "70000"),
+        (("-n", "2"), "-n"),
+    ],
+)
+def test_wrong_usage_is_refused(arguments: tuple[str, ...], said: str) -> None:
+    """Exit code 4, before anything is collected or started."""
+    done = run("suites/", *arguments)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert said in done.stderr
+
+
+def test_require_gb10_fails_where_there_is_none(free_port: int) -> None:
+    """On any other machine nothing is skipped into green: exit code 1 and one line that says why."""
+    done = run("suites/", "--require-gb10", "--port", str(free_port), "-k", "health")
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "blocked: --require-gb10: found" in done.stdout
+    assert " passed" not in done.stdout
+
+
+def test_a_gb10_run_without_a_daemon_is_blocked(free_port: int, tmp_path: Path) -> None:
+    """No engine: exit code 1, the address, and what to do; nothing is written."""
+    arguments = ("--bench", "gb10", "--port", str(free_port), "--reports", str(tmp_path), "-k", "health and bf16")
+    done = run("suites/", *arguments)
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "no Docker Engine answers at unix:///nowhere/docker.sock" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_runs_on_one_machine_do_not_collide(free_port: int) -> None:
+    """The second is refused with the first one's process."""
+    with lease(free_port):
+        with pytest.raises(BusyError, match=f"process {os.getpid()}"), lease(free_port):
+            pass
+        done = run("suites/", "--port", str(free_port), "-k", "health and bf16")
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED
+    assert f"this machine is busy: process {os.getpid()}" in done.stdout
+
+
+def test_a_lease_dies_with_its_holder(free_port: int) -> None:
+    """kill -9 of the holder frees it at once."""
+    hold = f"from harness.lease import lease\nwith lease({free_port}): print('held', flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", hold], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(BusyError, match=f"process {holder.pid}"), lease(free_port):
+            pass
+        holder.kill()
+        holder.wait()
+        with lease(free_port):
+            pass
