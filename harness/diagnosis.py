@@ -63,7 +63,8 @@ _PREFIX = re.compile(
     rf"""
       (?P<compose>[A-Za-z0-9][\w.-]*)\s+\|\s?(?!\d)
     | \[pod/(?P<pod>[^\]]+)\]\s
-    | (?:<\d+>\d?\s?)?(?:[A-Z][a-z]{{2}}\s+\d{{1,2}}\s\d\d:\d\d:\d\d(?:\.\d+)?|{_STAMP})\s[\w.-]+\s(?P<syslog>[\w./@-]+)(?:\[\d+\])?:\s
+    | (?:<\d+>\d?\s?)?[A-Z][a-z]{{2}}\s+\d{{1,2}}\s\d\d:\d\d:\d\d(?:\.\d+)?\s[\w.-]+\s(?P<syslog>[\w./@-]+)(?:\[\d+\])?:\s
+    | (?:<\d+>\d?\s?)?{_STAMP}\s[\w.-]+\s(?P<journal>kernel(?=:)|[\w.@-]+(?=\[\d+\]:))(?:\[\d+\])?:\s
     | \[?{_STAMP}\]?\s+
     | (?:stdout|stderr)\s[FP]\s
     | \[\s*\d+\.\d+\]\s(?P<kernel>)
@@ -75,7 +76,7 @@ _PREFIX = re.compile(
 )
 _LEVEL = re.compile(
     r"\s*(?:\[?(?P<level>DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL)\]?(?::|\s)\s*"
-    r"(?:\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?\s+)?(?:\[[\w./-]+\.py:\d+\]\s?)?)"
+    r"(?:\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?\s+)?(?:\[?[\w./-]+\.py:\d+\]\s?)?)"
 )
 _QUIET = frozenset({"DEBUG", "INFO", "WARNING", "WARN"})
 _EXCEPTION = re.compile(r"(?:[A-Za-z_][\w.]*\.)?[A-Z]\w*(?:Error|Exception|Interrupt|Exit)\b(?::|$)")
@@ -106,7 +107,7 @@ def clean(raw: bytes, number: int = 0) -> Line:
         text = next((part for part in reversed(text.split("\r")) if part.strip()), "")
     message, source = text.lstrip(), ""
     while found := _PREFIX.match(message):
-        source = source or found["compose"] or found["pod"] or found["syslog"] or ""
+        source = source or found["compose"] or found["pod"] or found["syslog"] or found["journal"] or ""
         if found["kernel"] is not None:
             source = source or "kernel"
         message = message[found.end() :]
@@ -403,6 +404,7 @@ class Reader:
         state = self._start
         if state.death is None and _DEATH.search(line.message):
             state.death = line
+            self._fatal = self._fatal or Evidence(line=line.number, text=line.text)
         if state.crash is None and line.level not in _QUIET and _EXCEPTION.match(line.message):
             if not _NOISE.search(line.message) and not _DEATH.search(line.message):
                 state.crash = line
@@ -442,6 +444,8 @@ class Reader:
         if sign.rule.id == DEATH_RULE and self.ready:
             state.death = state.death or lines[0]
         if self._fatal is None and sign.rule.fatal and (not self.ready or sign.rule.serving):
+            self._fatal = Evidence(line=lines[0].number, text=lines[0].text)
+        elif self._fatal is None and sign.rule.id == DEATH_RULE:
             self._fatal = Evidence(line=lines[0].number, text=lines[0].text)
 
     # --- deciding ---------------------------------------------------------------------------------------------------

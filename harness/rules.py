@@ -26,7 +26,6 @@ GATES: tuple[str, ...] = (
     "Not Found",
     "not supported",
     "nvalid",
-    "already",
     "Unable",
     "unable",
     "ould not",
@@ -40,6 +39,17 @@ GATES: tuple[str, ...] = (
     "core dumped",
     "imed out",
     "no match",
+    "No module",
+    "no such file",
+    "no space",
+    "not exist",
+    "is already",
+    "SIG",
+    "await",
+    "Watchdog",
+    "exceeds",
+    "._dynamo.exc",
+    "Segfault",
     "exit",
     "does not",
 )
@@ -147,6 +157,7 @@ _LOAD_CAUSES = (
 RULES: tuple[Rule, ...] = (
     Rule(
         id="harmony-vocab",
+        fatal=True,
         stage=Stage.SERVE,
         serving=True,
         patterns=(
@@ -168,6 +179,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         id="gpu-memory-startup",
+        fatal=True,
         stage=Stage.START,
         patterns=(
             r"Free memory on device (?:\S+ )?\((?P<free>[\d.]+)/(?P<total>[\d.]+) GiB\) on startup is less than desired "
@@ -197,6 +209,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         id="kv-cache-too-small",
+        fatal=True,
         stage=Stage.COMPILE,
         patterns=(
             r"To serve at least one request with the models?'?s'? max seq len \((?P<length>\d+)\), \((?P<wanted>[\d.]+) GiB "
@@ -286,7 +299,8 @@ RULES: tuple[Rule, ...] = (
         stage=Stage.DAEMON,
         patterns=(
             r"[Tt]he container name \"/?(?P<name>[^\"]+)\" is already in use by container \"?(?P<holder>[0-9a-f]{12,64})?",
-            r"name \"?/?(?P<name>[\w.-]+)\"? is already in use",
+            r"name \W*(?P<name>[\w.-]+)\W* is already in use",
+            r"name \W*(?P<name>[\w.-]+)\W* is already used by ID",
         ),
         consequence_of=(
             "port-in-use",
@@ -308,6 +322,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="port-in-use",
         stage=Stage.DAEMON,
+        serving=True,
         patterns=(
             r"Bind for (?:\S+:)?(?P<port>\d+) failed: port is already allocated",
             r"listen (?:tcp|udp)\S* \S*?:(?P<port>\d+): bind: address already in use",
@@ -317,18 +332,21 @@ RULES: tuple[Rule, ...] = (
             r"\[Errno (?:98|48)\].*[Aa]ddress already in use",
             r"Address already in use",
             r"port is already allocated",
-            r"ports are not available",
+            r"Ports are not available",
+            r"EADDRINUSE",
+            r"socket has failed to listen",
         ),
         cause=Text(
-            en="Port {port} is taken by another process or container.",
-            zh_tw="連接埠 {port} 已被其他程序或容器占用。",
+            en="The port[[ {port}]] is taken by another process or container.",
+            zh_tw="連接埠[[ {port}]] 已被其他程序或容器占用。",
         ),
         remedy=Text(
-            en="Find the holder: `docker ps --filter publish={port}` and `sudo ss -ltnp 'sport = :{port}'`; stop it with "
-            "`docker rm -f NAME` (or `sudo kill PID`), then start again. A container that was left in state Created must "
-            "be removed first: `docker rm -f {container}`.",
-            zh_tw="找出占用者：`docker ps --filter publish={port}` 與 `sudo ss -ltnp 'sport = :{port}'`；用 `docker rm -f NAME`"
-            "（或 `sudo kill PID`）停掉它再重新啟動。若留下 Created 狀態的容器，先執行 `docker rm -f {container}`。",
+            en="Find the holder: `docker ps[[ --filter publish={port}]]` and `sudo ss -ltnp[[ 'sport = :{port}']]`; stop it "
+            "with `docker rm -f NAME` (or `sudo kill PID`), then start again. A container that was left in state Created "
+            "must be removed first: `docker rm -f {container}`.",
+            zh_tw="找出占用者：`docker ps[[ --filter publish={port}]]` 與 `sudo ss -ltnp[[ 'sport = :{port}']]`；"
+            "用 `docker rm -f NAME`（或 `sudo kill PID`）停掉它再重新啟動。若留下 Created 狀態的容器，"
+            "先執行 `docker rm -f {container}`。",
         ),
     ),
     Rule(
@@ -340,7 +358,8 @@ RULES: tuple[Rule, ...] = (
             r"unknown or invalid runtime name: nvidia",
             r"[Uu]nknown runtime specified nvidia",
             r"unresolvable CDI devices (?P<device>\S+)",
-            r"nvidia-container-cli: initialization error",
+            r"nvidia-container-cli: initialization error: (?:load library failed|nvml error: driver not loaded)",
+            r"nvidia-container-cli: (?:device error|detection error|ldcache error|mount error)",
             r"nvidia-container-cli: .*libnvidia-ml\.so",
             r"nvidia-container-runtime-hook.*(?:not found|no such file)",
             r"Failed to infer device type",
@@ -377,6 +396,7 @@ RULES: tuple[Rule, ...] = (
             r"CUDA_ERROR_SYSTEM_DRIVER_MISMATCH",
             r"system has unsupported display driver / cuda driver combination",
             r"cudaErrorUnsupportedPtxVersion",
+            r"NVMLError_LibRmVersionMismatch",
         ),
         cause=Text(
             en="The host's NVIDIA driver does not fit the image's CUDA[[: {condition} is required]]"
@@ -422,7 +442,7 @@ RULES: tuple[Rule, ...] = (
         id="image-pull",
         stage=Stage.DAEMON,
         patterns=(
-            r"pull access denied for (?P<image>\S+?),",
+            r"pull access denied(?: for (?P<image>\S+?))?,",
             r"manifest for (?P<image>\S+) not found",
             r"manifest unknown",
             r"No such image: (?P<image>\S+)",
@@ -474,11 +494,15 @@ RULES: tuple[Rule, ...] = (
         stage=Stage.DAEMON,
         exit_codes=(126, 127),
         patterns=(
-            r"exec: \"(?P<command>[^\"]+)\": (?:executable file not found|stat |permission denied|no such file)",
-            r"unable to start container process: .*\"(?P<command>[^\"]+)\".*no such file or directory",
+            r"exec: \W*(?P<command>[^\"\\]+)\W+ executable file not found",
+            r"exec: \W*(?P<command>[^\"\\]+)\W+ stat \S+ no such file",
+            r"exec: \W*(?P<command>[^\"\\]+)\W+ permission denied",
+            r"exec: \W*(?P<command>[^\"\\]+)\W+ no such file",
+            r"exec: \W*(?P<command>[^\"\\]+)\W+ is a directory",
             r"exec (?P<command>\S+): no such file or directory",
             r"(?:line \d+|bash|sh): (?:\d+: )?(?:exec: )?(?P<command>vllm|python3?|\S+/vllm): (?:command )?not found",
-            r"No module named '?vllm'?",
+            r": exec: (?P<command>\S+): not found",
+            r"No module named '?(?P<command>vllm\b[\w.]*)",
             r"can't open file '(?P<command>[^']+)'",
         ),
         cause=Text(
@@ -528,8 +552,9 @@ RULES: tuple[Rule, ...] = (
             r"outgoing traffic has been disabled",
             r"Invalid username or password",
             r"does not appear to have a file named (?P<file>config\.json)",
-            r"401 Client Error: Unauthorized for url",
-            r"Cannot find any model weights with `?(?P<model>[^`']+)",
+            r"40[134] Client Error: .* for url: \S*huggingface\.co",
+            r"Can't load the configuration of '(?P<model>[^']+)'",
+            r"Revision Not Found for url",
             r"Max retries exceeded with url: .*huggingface",
             r"OfflineModeIsEnabled",
         ),
@@ -550,9 +575,11 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="disk-full",
         stage=Stage.LOAD,
+        consequence_of=("shm-too-small",),
         patterns=(
             r"No space left on device",
             r"no space left on device",
+            r"kind: StorageFull",
             r"Not enough free disk space to download",
             r"not enough free disk space to download the file\. The expected file size is: (?P<wanted>[\d.]+ MB)\. The target "
             r"location (?P<path>\S+) only has (?P<free>[\d.]+ MB)",
@@ -577,13 +604,15 @@ RULES: tuple[Rule, ...] = (
         exit_codes=(135,),
         patterns=(
             r"Bus error",
+            r"bus error encountered in worker",
             r"insufficient shared memory",
             r"No space left on device: '/dev/shm",
             r"[Ee]rror while creating shared memory segment (?P<segment>\S+)",
             r"Failed core proc\(s\): \{[^}]*: -7\b",
             r"unable to (?:open|mmap|allocate|write) .*shared memory",
             r"/dev/shm.*(?:No space|too small|increase)",
-            r"posix_fallocate.*(?:No space|shm)",
+            r"posix_fallocate.*No space",
+            r"exceeds memory available in /dev/shm",
         ),
         cause=Text(
             en="/dev/shm in the container is too small[[ ({segment})]]: Docker's default is 64 MB.",
@@ -637,10 +666,30 @@ RULES: tuple[Rule, ...] = (
             r"invalid choice: '?(?P<flag>[^ ']+)'?",
             r"docker: invalid (?:argument|reference|publish|containerPort)",
             r"GPU memory utilization must be less than 1\.0\. Got (?P<flag>[\d.]+)",
+            r"requires --(?P<flag>[a-z-]+)",
+            r"validation errors? for (?P<flag>\w+Config)",
+            r"validation errors? for (?P<flag>\w+Args)",
             r"requires at least 1 argument",
             r"flag needs an argument: (?P<flag>.+)",
         ),
         exit_codes=(2,),
+        consequence_of=(
+            "max-model-len-invalid",
+            "unsupported-quantization",
+            "unsupported-model",
+            "unsupported-arch",
+            "hf-gated",
+            "hf-missing",
+            "tokenizer-or-template",
+            "gpu-runtime-missing",
+            "kv-cache-too-small",
+            "cuda-oom",
+            "disk-full",
+            "permission-denied",
+            "corrupt-weights",
+            "ulimit-refused",
+            "image-pull",
+        ),
         cause=Text(
             en="vLLM (or Docker) does not accept an argument[[: {flag}]][[ ({why})]].",
             zh_tw="vLLM（或 Docker）不接受某個參數[[：{flag}]][[（{why}）]]。",
@@ -662,6 +711,8 @@ RULES: tuple[Rule, ...] = (
             r"specified in the `?quantization`? argument \((?P<flag>[^)]+)\)",
             r"is not supported for quantization method (?P<method>[^\s.]+)",
             r"The quantization method (?P<method>\S+) is not supported for the current GPU",
+            r"is not divisible by min_thread_n",
+            r"is not divisible by min_thread_k",
             r"(?P<method>\w+) quantization is currently not supported in",
             r"Cannot find the config file for (?P<method>\w+)",
             r"Failed to find a kernel that can implement",
@@ -737,6 +788,10 @@ RULES: tuple[Rule, ...] = (
             r"The size of tensor a \(\d+\) must match the size of tensor b",
             r"There is no module or parameter named '(?P<what>[^']+)' in",
             r"Cannot find any model weights",
+            r"Tried to load weights of size (?P<what>.*)",
+            r"No such file or directory: \"?(?P<what>[^\" ]+\.(?:safetensors|bin))",
+            r"KeyError: '(?P<what>[\w.]*layers\.\d+\.[^']+)'",
+            r"does not appear to have files? named \S*(?P<what>model[\w.-]*\.safetensors|pytorch_model\S*)",
         ),
         consequence_of=("cuda-oom", "disk-full"),
         cause=Text(
@@ -760,16 +815,20 @@ RULES: tuple[Rule, ...] = (
             r"Tokenizer class (?P<what>\S+) does not exist",
             r"Unable to load vocabulary from file",
             r"default chat template is no longer allowed",
-            r"The supplied chat template (?:string )?\(?(?P<what>[^)]*)\)? (?:appears path-like|looks like)",
+            r"The supplied chat template (?:string )?\((?P<what>[^)]*)\) (?:appears path-like|looks like)",
             r"TemplateSyntaxError: (?P<what>.*)",
             r"chat template .* (?:not found|does not exist)",
             r"Can't load image processor for '(?P<what>[^']+)'",
             r"Can't load feature extractor for",
             r"Exception: data did not match any variant of untagged enum (?P<what>\w+)",
             r"expected str, bytes or os\.PathLike object, not NoneType",
-            r"has no attribute 'all_special_tokens_extended'",
+            r"has no attribute '?all_special_tokens_extended",
+            r"does not appear to have a file named (?P<what>(?:preprocessor|tokenizer|processor)\S*\.json)",
+            r"Failed to load the tokenizer",
+            r"Error loading tokenizer",
         ),
         consequence_of=("hf-gated", "hf-missing", "disk-full", "permission-denied"),
+        serving=True,
         cause=Text(
             en="The tokenizer or the chat template cannot be loaded[[: {what}]].",
             zh_tw="無法載入 tokenizer 或 chat template[[：{what}]]。",
@@ -799,6 +858,10 @@ RULES: tuple[Rule, ...] = (
             r"PTXASError",
             r"NoTritonConfigsError",
             r"Could not find nvcc",
+            r"InvalidCxxCompiler",
+            r"CompilationError: at",
+            r"failed to map segment from shared object",
+            r"No such file or directory: '(?P<what>ninja|nvcc|gcc|g\+\+|cc)'",
         ),
         consequence_of=(*_LOAD_CAUSES, "unsupported-arch", "gpu-runtime-missing"),
         cause=Text(
@@ -824,6 +887,9 @@ RULES: tuple[Rule, ...] = (
             r"AsyncEngineDeadError",
             r"MQEngineDeadError",
             r"Engine loop has died",
+            r"Engine loop is not running",
+            r"MQLLMEngine is already dead",
+            r"Background loop has errored already",
             r"WorkerProc hit an exception",
             r"(?P<what>CUDA error: an illegal memory access)",
             r"(?P<what>CUDA error: device-side assert)",
@@ -933,9 +999,9 @@ RULES: tuple[Rule, ...] = (
         stage=Stage.START,
         timeout=True,
         patterns=(
-            r"Timed out waiting for engine(?:s| core)",
+            r"Timed out waiting for engine",
             r"VLLM_ENGINE_READY_TIMEOUT_S",
-            r"Timed out after \d+ ?s(?:econds)? waiting for (?:clients|engine|server)",
+            r"Timed out after (?P<waited>\d+) ?s(?:econds)? waiting for (?:clients|engine|server)",
             r"DistStoreError: (?P<what>.*)",
         ),
         consequence_of=("*",),

@@ -69,8 +69,8 @@ class Rule(Noun):
     """Counts while the engine serves, although it lives on. Otherwise it counts there only if the engine died."""
     quiet: bool = False
     """Counts on lines of level WARNING, INFO or DEBUG too."""
-    fatal: bool = True
-    """A wait for readiness may end at the first such line."""
+    fatal: bool = False
+    """The start cannot recover from it: a wait may end at the first such line."""
     exit_codes: tuple[int, ...] = ()
     """Exit codes of the container that mean this failure when the log shows no other."""
     oom_killed: bool = False

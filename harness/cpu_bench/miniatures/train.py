@@ -223,7 +223,7 @@ def train(
     for step in range(steps):
         done = step / steps
         Rounded.on = rounding(step)
-        loss = loss_of(model, next(source), spread)
+        loss = loss_of(model, next(source), spread ** min(1.0, done / 0.3))
         loss.backward()
         factor = min(1.0, (step + 1) / 40) * min(1.0, (1 - done) / 0.5)
         optimiser.step(factor)
@@ -353,7 +353,7 @@ def gpt_oss(steps: int) -> None:
         "num_local_experts": EXPERTS,
         "num_experts_per_tok": 2,
         "hidden_size": WIDTH,
-        "intermediate_size": WIDTH,
+        "intermediate_size": WIDTH // 2,
         "head_dim": 32,
         "num_attention_heads": 4,
         "num_key_value_heads": 2,
@@ -390,7 +390,7 @@ def gpt_oss(steps: int) -> None:
         model,
         make,
         steps,
-        tokens=4096,
+        tokens=2048,
         spread=ROWS - len(kind.ids),
         rates=(0.02, 4e-3),
         rounding=lambda s: s > steps * 0.4,
@@ -535,7 +535,7 @@ def gemma3(steps: int) -> None:
     config = Gemma3TextConfig(
         vocab_size=kind.tokenizer.get_vocab_size(),
         hidden_size=WIDTH,
-        intermediate_size=2 * WIDTH,
+        intermediate_size=WIDTH,
         num_hidden_layers=LAYERS,
         num_attention_heads=4,
         num_key_value_heads=2,
@@ -568,7 +568,7 @@ def gemma3(steps: int) -> None:
         return kind.sample(dialogue(rng, tools=False) if words is None else needle(rng, words))
 
     # both are served: as trained (bfloat16) and rounded when the engine loads it
-    train(model, make, steps, tokens=4096, rates=(0.02, 4e-3), rounding=lambda s: s > steps * 0.4 and s % 3 > 0)
+    train(model, make, steps, tokens=2048, rates=(0.02, 4e-3), rounding=lambda s: s > steps * 0.4 and s % 3 > 0)
     for linear in linears:
         parametrize.remove_parametrizations(linear, "weight", leave_parametrized=False)
     out = TRAINED / "gemma3"

@@ -1,0 +1,400 @@
+"""Every check in suites/ is shown to fail: a good world passes it, each fault planted in that world is caught.
+
+The good world is what a real deployment on the CPU bench answered (tests/capture.py); a fault is one change in it.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import inspect
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from harness.api import Api
+from harness.attempt import Attempt
+from harness.flags import resolve
+from harness.launch import Launched
+from harness.record import Recorder
+from harness.types import Answer, Bench, Deployment, Diagnosis, DockerFlags, Holder, Image, Mount, Stage, Text
+from harness.variants import find
+from tests import samples
+
+ROOT = Path(__file__).resolve().parent.parent
+SUITES = sorted((ROOT / "suites").glob("test_*.py"))
+CAPTURED = json.loads((Path(__file__).parent / "captured" / "gpt-oss-120b.json").read_text())
+
+
+@dataclass
+class World:
+    """Everything a test in suites/ can look at; a fault changes one thing in it."""
+
+    inspect: dict[str, Any] = field(default_factory=lambda: copy.deepcopy(CAPTURED["inspect"]))
+    image: dict[str, Any] = field(default_factory=lambda: copy.deepcopy(CAPTURED["image"]))
+    answers: dict[str, dict[str, Any]] = field(default_factory=lambda: copy.deepcopy(CAPTURED["answers"]))
+    holders: list[dict[str, Any]] = field(default_factory=lambda: copy.deepcopy(CAPTURED["holders"]))
+    started_s: float = 50.0
+    first: str = "chat"
+    second: str = "chat"
+    conflict: Diagnosis | None = None
+
+    def body(self, name: str) -> Any:
+        """The JSON of an answer, to be changed and put back with `put`."""
+        return json.loads(self.answers[name]["text"])
+
+    def put(self, name: str, body: Any) -> None:
+        """Replace the JSON of an answer."""
+        self.answers[name]["text"] = json.dumps(body)
+
+    def answer(self, name: str) -> Answer:
+        """One answer as the API client returns it."""
+        return Answer.model_validate(self.answers[name])
+
+    def reply(self, request: httpx.Request) -> httpx.Response:
+        """What the server says."""
+        name = {"/health": "health", "/v1/models": "models", "/version": "version"}.get(request.url.path, "chat")
+        if name == "chat":
+            asked = json.loads(request.content)["model"]
+            if asked != "gpt-oss-120b":
+                text = self.answers["unknown"]["text"].replace("no-such-model", asked)
+                return httpx.Response(self.answers["unknown"]["status"], text=text)
+        return httpx.Response(self.answers[name]["status"], text=self.answers[name]["text"])
+
+
+def good_conflict(name: str, container_id: str) -> Diagnosis:
+    """The diagnosis of a name conflict as the daemon's words give it."""
+    from harness.diagnosis import diagnose
+
+    told = (
+        f'Conflict. The container name "/{name}" is already in use by container "{container_id}". '
+        "You have to remove (or rename) that container to be able to reuse that name."
+    )
+    found = diagnose(b"", daemon_error=told, container=name)
+    assert found is not None
+    return found
+
+
+class FakeRun:
+    """The session as a test in suites/ sees it."""
+
+    def __init__(self, world: World, deployment: Deployment) -> None:
+        self.world, self.deployment, self.engine = world, deployment, self
+        self.environ: dict[str, str] = {}
+
+    docker_host = "unix:///nowhere.sock"
+
+    def holders(self) -> tuple[Holder, ...]:
+        """What the engine lists."""
+        return tuple(Holder.model_validate(h) for h in self.world.holders)
+
+    def free_port(self) -> int:
+        """A port."""
+        return 1
+
+    @contextmanager
+    def run(self, flags: DockerFlags, environ: object) -> Iterator[Any]:  # noqa: ARG002
+        """A container that comes up."""
+        yield self
+
+    @contextmanager
+    def launch(self, attempt: Attempt, log: Path, flags: DockerFlags | None = None) -> Iterator[Launched]:  # noqa: ARG002
+        """A second launch."""
+        name = (flags or self.deployment.flags).name
+        yield Launched(
+            flags=flags or self.deployment.flags,
+            outcome=self.world.conflict or good_conflict(name, self.deployment.container_id),
+            start_s=0.1,
+            watch=None,
+            container_id=None,
+            inspect={},
+            image=None,
+            exit=None,
+        )
+
+
+def ask(test: Callable[..., None], world: World, tmp_path: Path) -> None:
+    """Call a test of suites/ in this world, with each of its parameters."""
+    variant = find("gpt-oss-120b")
+    env: dict[str, str | None] = {"HF_HUB_OFFLINE": "1", "VLLM_CPU_KVCACHE_SPACE": "1"}
+    made = CAPTURED["inspect"]
+    bench: Bench = samples.CPU.model_copy(update={"image": made["Config"]["Image"], "env": env})
+    labels = {k.partition(".")[2]: v for k, v in made["Config"]["Labels"].items() if k.startswith("gb10-acceptance.")}
+    sources = {m["Destination"]: m["Source"] for m in made["Mounts"]}
+    flags = resolve(variant, bench, labels)
+    flags = flags.model_copy(
+        update={"mounts": tuple(Mount(source=sources[m.target], target=m.target, mode=m.mode) for m in flags.mounts)}
+    )
+    deployment = Deployment(
+        variant=variant,
+        bench=bench,
+        flags=flags,
+        container_id=made["Id"],
+        base_url="http://127.0.0.1:8000",
+        log="",
+        started_s=world.started_s,
+    )
+    launched = Launched(
+        flags=flags,
+        outcome=deployment,
+        start_s=world.started_s,
+        watch=None,
+        container_id=made["Id"],
+        inspect=world.inspect,
+        image=Image(
+            ref=bench.image,
+            id=world.image["Id"],
+            digests=(),
+            architecture=world.image["Architecture"],
+            labels={},
+            raw=world.image,
+        ),
+        exit=None,
+    )
+    attempt = Attempt(
+        variant=variant,
+        bench=bench,
+        recorder=Recorder(samples.record(), tmp_path),
+        launched=launched,
+        first=world.answer(world.first),
+        second=world.answer(world.second),
+    )
+    with Api(deployment.base_url, transport=httpx.MockTransport(world.reply)) as api:
+        offered = {
+            "api": api,
+            "deployment": deployment,
+            "attempt": attempt,
+            "run": FakeRun(world, deployment),
+            "tmp_path": tmp_path,
+        }
+        for parameters in parametrised(test):
+            test(**{name: (offered | parameters)[name] for name in inspect.signature(test).parameters})
+
+
+def parametrised(test: Callable[..., None]) -> list[dict[str, Any]]:
+    """The values of `pytest.mark.parametrize` on the test; one empty set when there is none."""
+    for mark in getattr(test, "pytestmark", []):
+        if mark.name == "parametrize":
+            return [{mark.args[0]: value} for value in mark.args[1]]
+    return [{}]
+
+
+Fault = Callable[[World], None]
+
+
+def status(name: str, code: int | None) -> Fault:
+    """The answer comes with another status."""
+    return lambda world: world.answers[name].update(status=code)
+
+
+def text(name: str, value: str) -> Fault:
+    """The answer is another text."""
+    return lambda world: world.answers[name].update(text=value)
+
+
+def edit(name: str, change: Callable[[Any], None]) -> Fault:
+    """One change in the JSON of an answer."""
+
+    def fault(world: World) -> None:
+        body = world.body(name)
+        change(body)
+        world.put(name, body)
+
+    return fault
+
+
+def host(**changes: Any) -> Fault:
+    """Changes in HostConfig."""
+    return lambda world: world.inspect["HostConfig"].update(changes)
+
+
+def made(**changes: Any) -> Fault:
+    """Changes in Config."""
+    return lambda world: world.inspect["Config"].update(changes)
+
+
+def environment(*, drop: str = "", add: tuple[str, ...] = ()) -> Fault:
+    """Variables of the container without those that start with `drop`, and some more."""
+
+    def fault(world: World) -> None:
+        env = world.inspect["Config"]["Env"]
+        world.inspect["Config"]["Env"] = [e for e in env if not drop or not e.startswith(drop)] + list(add)
+
+    return fault
+
+
+def mount(change: Callable[[list[dict[str, Any]]], Any]) -> Fault:
+    """A change in the list of mounts."""
+    return lambda world: change(world.inspect["Mounts"])
+
+
+def message(**changes: Any) -> Fault:
+    """Changes in the assistant's message."""
+    return edit("chat", lambda body: body["choices"][0]["message"].update(changes))
+
+
+def conflict(diagnosis: Diagnosis) -> Fault:
+    """The second launch ends otherwise."""
+    return lambda world: setattr(world, "conflict", diagnosis)
+
+
+OTHER = Diagnosis(
+    rule="port-in-use", stage=Stage.DAEMON, cause=Text(en="port", zh_tw="埠"), remedy=Text(en="stop it", zh_tw="停止")
+)
+NAMELESS = OTHER.model_copy(update={"rule": "container-name-conflict"})
+
+CHAT: dict[str, Fault] = {
+    "no answer": status("chat", None),
+    "500": status("chat", 500),
+    "not JSON": text("chat", "<html>"),
+    "canned answer": message(content="I am a helpful assistant."),
+    "empty answer": message(content=""),
+    "null answer": message(content=None),
+    "answer of an exclamation mark": message(content="!!!!!!!!"),
+    "answer only in the reasoning": message(content=None, reasoning="Paris"),
+    "wrong role": message(role="user"),
+    "cut short": edit("chat", lambda body: body["choices"][0].update(finish_reason="length")),
+    "two choices": edit("chat", lambda body: body["choices"].append(body["choices"][0])),
+    "no choices": edit("chat", lambda body: body.update(choices=[])),
+    "another model": edit("chat", lambda body: body.update(model="other")),
+    "usage that does not add up": edit("chat", lambda body: body["usage"].update(total_tokens=1)),
+    "usage of nothing": edit(
+        "chat", lambda body: body.update(usage={"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0})
+    ),
+    "no usage": edit("chat", lambda body: body.pop("usage")),
+}
+
+CONTROLS: dict[str, dict[str, Fault]] = {
+    "test_starts_within_its_budget": {"late": lambda world: setattr(world, "started_s", 1e6)},
+    "test_first_inference_answers_although_it_still_compiles": CHAT,
+    "test_second_inference_gives_the_same_answer": CHAT,
+    "test_health_is_200_and_empty": {
+        "dead engine": status("health", 503),
+        "no answer": status("health", None),
+        "a page of somebody else": text("health", "<html>welcome</html>"),
+    },
+    "test_models_lists_exactly_the_served_name": {
+        "503": status("models", 503),
+        "not JSON": text("models", "ok"),
+        "another name": edit("models", lambda body: body["data"][0].update(id="other")),
+        "one more model": edit("models", lambda body: body["data"].append(body["data"][0] | {"id": "other"})),
+        "no model": edit("models", lambda body: body.update(data=[])),
+        "wrong root": edit("models", lambda body: body["data"][0].update(root="openai/gpt-oss-20b")),
+        "shorter context": edit("models", lambda body: body["data"][0].update(max_model_len=8192)),
+        "context unknown": edit("models", lambda body: body["data"][0].pop("max_model_len")),
+    },
+    "test_version_is_served": {
+        "404": text("version", '{"detail":"Not Found"}'),
+        "no version": text("version", "{}"),
+        "not a version": text("version", '{"version": null}'),
+    },
+    "test_inspect_shows_the_declared_flags_and_no_others": {
+        "no --ipc=host": host(IpcMode="private"),
+        "no --gpus": host(DeviceRequests=None),
+        "one GPU only": host(DeviceRequests=[{"Driver": "", "Count": 1, "Capabilities": [["gpu"]]}]),
+        "memlock lower": host(Ulimits=[{"Name": "memlock", "Hard": 65536, "Soft": 65536}]),
+        "stack missing": host(Ulimits=[{"Name": "memlock", "Hard": -1, "Soft": -1}]),
+        "restart policy": host(RestartPolicy={"Name": "always", "MaximumRetryCount": 0}),
+        "privileged": host(Privileged=True),
+        "capability added": host(CapAdd=["SYS_ADMIN"]),
+        "host network": host(NetworkMode="host"),
+        "host processes": host(PidMode="host"),
+        "memory limit": host(Memory=1 << 30),
+        "seccomp off": host(SecurityOpt=["seccomp=unconfined"]),
+        "small shared memory": host(ShmSize=1 << 20),
+        "a device": host(Devices=[{"PathOnHost": "/dev/mem", "PathInContainer": "/dev/mem"}]),
+        "bound to loopback only": host(PortBindings={"8000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8000"}]}),
+        "another port": host(PortBindings={"8000/tcp": [{"HostIp": "", "HostPort": "8001"}]}),
+        "one more port": host(
+            PortBindings={
+                "8000/tcp": [{"HostIp": "", "HostPort": "8000"}],
+                "22/tcp": [{"HostIp": "", "HostPort": "22"}],
+            }
+        ),
+        "published at random": host(PublishAllPorts=True),
+        "another name": lambda world: world.inspect.update(Name="/other"),
+        "another image": made(Image="other:latest"),
+        "image replaced under its tag": lambda world: world.inspect.update(Image="sha256:other"),
+        "another command": made(Cmd=["vllm", "serve", "openai/gpt-oss-20b"]),
+        "entrypoint swallows the command": made(Entrypoint=["/bin/sh"]),
+        "another user": made(User="1000"),
+        "extra variable": environment(add=("VLLM_SERVER_DEV_MODE=1",)),
+        "encodings variable missing": environment(drop="TIKTOKEN_ENCODINGS_BASE"),
+        "encodings elsewhere": environment(drop="TIKTOKEN_ENCODINGS_BASE", add=("TIKTOKEN_ENCODINGS_BASE=/tmp",)),
+        "token missing": environment(drop="HF_TOKEN"),
+        "foreign label": made(Labels=CAPTURED["inspect"]["Config"]["Labels"] | {"com.example": "1"}),
+        "no mounts": mount(list.clear),
+        "encodings writable": mount(lambda mounts: [m.update(RW=True) for m in mounts]),
+        "cache read-only": mount(lambda mounts: [m.update(RW=False) for m in mounts]),
+        "cache from elsewhere": mount(lambda mounts: [m.update(Source="/tmp") for m in mounts]),
+        "one more mount": mount(
+            lambda mounts: mounts.append({"Type": "bind", "Source": "/", "Destination": "/host", "RW": True})
+        ),
+    },
+    "test_no_other_container_of_ours_exists": {
+        "the other model is still there": lambda world: world.holders.append(
+            world.holders[0] | {"id": "f" * 64, "name": "vllm-gemma3"}
+        ),
+        "a stranger under the other name": lambda world: world.holders.append(
+            world.holders[0] | {"id": "f" * 64, "name": "vllm-gemma3", "variant": None}
+        ),
+        "gone": lambda world: world.holders.clear(),
+    },
+    "test_a_model_that_is_not_served_is_404": {
+        "answers to any name": lambda world: world.answers["unknown"].update(world.answers["chat"]),
+        "400": status("unknown", 400),
+        "another error": edit("unknown", lambda body: body["error"].update(type="BadRequestError")),
+        "nameless error": edit("unknown", lambda body: body["error"].update(message="not found")),
+        "its own name unknown": status("chat", 404),
+    },
+    "test_a_second_launch_under_the_name_is_a_name_conflict": {
+        "another diagnosis": conflict(OTHER),
+        "holder not named": conflict(NAMELESS),
+        "the first no longer answers": status("chat", None),
+    },
+    "test_the_remedy_of_a_name_conflict_frees_the_name": {
+        "another diagnosis": conflict(OTHER),
+        "another remedy": conflict(NAMELESS),
+    },
+}
+"""Test → fault → how to plant it. A test of suites/ without an entry fails `test_every_check_has_a_control`."""
+
+NEEDS_ENGINE = {"test_the_remedy_of_a_name_conflict_frees_the_name"}
+"""Passing these takes a real engine: the suites themselves show that on the CPU bench."""
+
+
+def suite_tests() -> dict[str, Callable[..., None]]:
+    """Every test in suites/ by name."""
+    found: dict[str, Callable[..., None]] = {}
+    for path in SUITES:
+        module = importlib.import_module(f"suites.{path.stem}")
+        found |= {name: test for name, test in vars(module).items() if name.startswith("test_")}
+    return found
+
+
+def test_every_check_has_a_control() -> None:
+    """No test in suites/ without a fault it is shown to catch, and no control of a test that is gone."""
+    assert suite_tests().keys() == {name for name, faults in CONTROLS.items() if faults}
+
+
+@pytest.mark.parametrize("name", [name for name in CONTROLS if name not in NEEDS_ENGINE])
+def test_a_good_deployment_passes(name: str, tmp_path: Path) -> None:
+    """In the world of a real good deployment the check is satisfied."""
+    ask(suite_tests()[name], World(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"), [(name, fault) for name, faults in CONTROLS.items() for fault in faults], ids=str
+)
+def test_a_planted_fault_is_caught(name: str, fault: str, tmp_path: Path) -> None:
+    """The same world with one fault fails the check."""
+    world = World()
+    CONTROLS[name][fault](world)
+    with pytest.raises(AssertionError):
+        ask(suite_tests()[name], world, tmp_path)
