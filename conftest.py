@@ -7,6 +7,7 @@
 
     run         the session: bench, engine, lease
     attempt     one variant, deployed once a session whatever the selection or order of the tests
+    failed      one failure that must happen, provoked once
     deployment  the healthy deployment; its tests do not run when there is none
     api         its HTTP API
 """
@@ -30,6 +31,13 @@ pytest_plugins = ("harness.plugin", "pytester")
 @pytest.fixture(scope="session")
 def attempt(request: pytest.FixtureRequest, run: Run) -> Iterator[Attempt]:
     """The attempt to deploy a variant; parametrised from the data by the plugin."""
+    with run.attempt(request.param) as under_way:
+        yield under_way
+
+
+@pytest.fixture(scope="session")
+def failed(request: pytest.FixtureRequest, run: Run) -> Iterator[Attempt]:
+    """The attempt at a start that must fail; parametrised from the data by the plugin."""
     with run.attempt(request.param) as under_way:
         yield under_way
 

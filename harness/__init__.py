@@ -2,7 +2,8 @@
 
     VARIANTS -> preflight -> launch -> Deployment | Diagnosis -> suites -> Record -> reports/
 
-Who may import whom is written here, once, and enforced by `tests/test_imports.py` (and, while typing, by ruff's TID251).
+Who may import whom is written here, once, and enforced by `tests/test_imports.py`
+(and, while typing, by ruff's TID251).
 """
 
 __version__ = "0.1.0"
@@ -10,16 +11,16 @@ __version__ = "0.1.0"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("types",),
     ("progress", "rules", "variants"),
-    ("api", "diagnosis", "encodings", "flags", "host", "lease", "record", "redact", "verification"),
+    ("api", "diagnosis", "encodings", "failures", "flags", "host", "lease", "record", "redact", "verification"),
     ("cpu_bench", "diagnose_cli", "engine", "report"),
     ("bench", "watch"),
-    ("launch", "options"),
+    ("launch", "options", "staging"),
     ("preflight",),
     ("attempt",),
     ("cli", "plugin"),
     ("__main__",),
 )
-"""Rows from the bottom up, a package as one name. A module imports from rows below its own, and a package from itself."""
+"""Rows from the bottom up, a package as one name. A module imports from rows below, a package also from itself."""
 
 ONLY_IMPORTER: dict[str, tuple[str, ...]] = {
     "docker": ("engine",),
@@ -36,4 +37,4 @@ HEAVY = ("docker", "httpx", "jinja2", "requests", "rich", "testcontainers")
 """Libraries that pytest's collection and `--help` must not load: whoever needs their importers imports them late."""
 
 IN_IMAGE = ("cpu_bench/in_image", "cpu_bench/miniatures/train.py")
-"""Code that runs inside the CPU bench's image: its libraries are the image's, and of this package it knows only its own."""
+"""Code that runs inside the CPU bench's image: its libraries are the image's, its only modules its neighbours."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,21 +14,24 @@ from harness.bench import environment
 from harness.engine import Engine, EngineError
 from harness.flags import observed, resolve, shell_line
 from harness.host import read_host
-from harness.launch import Launched, clear, launch, settle
+from harness.launch import Launched, clear, launch, refused, settle
 from harness.preflight import preflight, provide
 from harness.progress import Progress
 from harness.record import (
+    UNFINISHED,
     ImageFacts,
     Phase,
     Record,
     Recorder,
     TestOutcome,
+    blocking,
     new_directory,
     this_harness,
     write_atomically,
 )
-from harness.redact import from_environment
+from harness.redact import Redactor, from_environment
 from harness.report.markdown import render
+from harness.staging import Scene, faulty, staged
 from harness.types import Answer, Bench, Check, Deployment, Diagnosis, Image, Measurement, Variant, Verdict
 from harness.verification import ANSWER_TOKENS, CAPITAL, chat_problems, health_problems, models_problems
 
@@ -45,6 +48,14 @@ class Attempt:
     """The first chat after the start: it still compiles."""
     second: Answer | None = None
     """The same chat again."""
+    scene: Scene | None = None
+    """What was staged around the start, for a failure that must happen."""
+
+    @property
+    def diagnosis(self) -> Diagnosis | None:
+        """Why it failed: at the start, at the first chat, or while serving; None while nothing says so."""
+        watch = self.launched.watch if self.launched else None
+        return self.recorder.record.diagnosis or (watch.failure() if watch else None)
 
     @property
     def deployment(self) -> Deployment | None:
@@ -82,9 +93,7 @@ class Attempt:
         """Why there is nothing to judge, or no longer; an empty text when the deployment is up."""
         if self.launched is None:
             return f"{self.variant.name} was not started: {self.recorder.record.reason}"
-        outcome = self.launched.outcome
-        diagnosis = outcome if isinstance(outcome, Diagnosis) else self.launched.watch and self.launched.watch.failure()
-        return f"{self.variant.name} {tell(diagnosis)}" if diagnosis else ""
+        return f"{self.variant.name} {tell(self.diagnosis)}" if self.diagnosis else ""
 
 
 def tell(diagnosis: Diagnosis) -> str:
@@ -108,58 +117,76 @@ def attempt(
 ) -> Iterator[Attempt]:
     """Clear the box, check, launch, ask; the `with` block judges; leaving takes everything down and ends the record.
 
+    A variant that must fail is staged, launched and taken down before the block begins; its scene ends with the block.
     Raises RefusedFlagsError and RecordError before anything is started, EngineError when the daemon is lost.
     """
+    fault = variant.benches[bench.name].fault
+    environ = environment(bench)
+    redactor = from_environment(environ)
+    with ExitStack() as stack:
+        scene = None
+        wrong, place = variant, bench
+        if fault is not None:
+            if clear(engine, bench.port, progress, replace=replace):
+                settle(bench.port, None)
+            scene = stack.enter_context(staged(variant, bench, engine, progress))
+            wrong, place = faulty(variant, bench.model_copy(update={"vllm_home": str(scene.home)}))
+        recorder = _begin(wrong, place, reports, tests_available)
+        stack.enter_context(_ending(recorder, interrupted))
+        if fault is None and clear(engine, bench.port, progress, replace=replace):
+            settle(bench.port, None)
+        host = read_host()
+        if place.docker_host == engine.docker_host:
+            failed = {} if fault else provide(wrong, place, engine, progress)
+            checks = preflight(wrong, place, host, engine.seen(place.image), environ, failed)
+            recorder.update(host=host, preflight=checks, image=_facts(engine.image(place.image)))
+        if blocking(recorder.record):
+            recorder.finish()
+            yield Attempt(variant=wrong, bench=place, recorder=recorder, launched=None)
+            return
+        with ExitStack() as up:
+            launched = up.enter_context(_launched(wrong, place, engine, recorder, environ, redactor, progress, keep))
+            under_way = _verified(wrong, place, recorder, launched, scene)
+            if scene is None:
+                yield under_way
+            elif scene.after_start and launched.watch and isinstance(launched.outcome, Deployment):
+                scene.after_start(engine, launched.outcome.container_id)
+                launched.watch.until_failed(recorder.record.expectation.start_budget_s)
+            _after(recorder, launched)
+        measured = () if keep() else settle(bench.port, host.memory_available_gib, ours=fault is None)
+        recorder.update(measurements=recorder.record.measurements + measured)
+        if scene is not None:
+            yield under_way
+
+
+def _begin(variant: Variant, bench: Bench, reports: Path, tests_available: int) -> Recorder:
+    """A record that calls itself interrupted, on disk."""
     started = datetime.now(UTC)
     labels = {"run": secrets.token_hex(4), "started": f"{started:%Y-%m-%dT%H:%M:%SZ}"}
     flags = resolve(variant, bench, labels)
-    environ = environment(bench)
-    redactor = from_environment(environ)
-    recorder = Recorder(
-        Record(
-            record_id=f"{started:%Y%m%dT%H%M%SZ}-{labels['run']}",
-            harness=this_harness(),
-            verdict=Verdict.INTERRUPTED,
-            reason="the run did not reach its end",
-            started=started,
-            bench=bench,
-            host=read_host(),
-            variant=variant,
-            expectation=variant.benches[bench.name],
-            declared=flags,
-            replay=shell_line(flags, bench.docker_host if bench.name == "cpu" else ""),
-            tests_available=tests_available,
-        ),
-        new_directory(reports, variant, bench, started),
+    record = Record(
+        record_id=f"{started:%Y%m%dT%H%M%SZ}-{labels['run']}",
+        harness=this_harness(),
+        verdict=Verdict.INTERRUPTED,
+        reason=UNFINISHED,
+        started=started,
+        bench=bench,
+        host=read_host(),
+        variant=variant,
+        expectation=variant.benches[bench.name],
+        declared=flags,
+        replay=shell_line(flags, bench.docker_host if bench.name == "cpu" else ""),
+        tests_available=tests_available,
     )
+    return Recorder(record, new_directory(reports, variant, bench, started))
+
+
+@contextmanager
+def _ending(recorder: Recorder, interrupted: Callable[[], bool]) -> Iterator[None]:
+    """Finish the record and its page, however the block ends; a lost daemon is a failed check."""
     ended = False
     try:
-        if clear(engine, bench.port, progress, replace=replace):
-            settle(bench.port, None)
-        failed = provide(variant, bench, engine, progress)
-        host = read_host()
-        checks = preflight(variant, bench, host, engine.seen(bench.image), environ, failed)
-        recorder.update(host=host, preflight=checks, image=_facts(engine.image(bench.image)))
-        if not all(check.ok for check in checks):
-            recorder.finish()
-            yield Attempt(variant=variant, bench=bench, recorder=recorder, launched=None)
-            ended = True
-            return
-        with launch(
-            variant,
-            bench,
-            engine,
-            log=recorder.log,
-            environ=environ,
-            redactor=redactor,
-            progress=progress,
-            flags=flags,
-            keep=keep,
-        ) as launched:
-            yield _verified(variant, bench, recorder, launched)
-            _after(recorder, launched)
-        measured = () if keep() else settle(bench.port, host.memory_available_gib)
-        recorder.update(measurements=recorder.record.measurements + measured)
+        yield
         ended = True
     except EngineError as error:
         lost = Check(name="docker", ok=False, found=str(error), wanted="an engine that answers", remedy="see above")
@@ -171,7 +198,42 @@ def attempt(
         write_atomically(recorder.directory / "record.md", render(record))
 
 
-def _verified(variant: Variant, bench: Bench, recorder: Recorder, launched: Launched) -> Attempt:
+@contextmanager
+def _launched(
+    variant: Variant,
+    bench: Bench,
+    engine: Engine,
+    recorder: Recorder,
+    environ: Mapping[str, str],
+    redactor: Redactor,
+    progress: Progress,
+    keep: Callable[[], bool],
+) -> Iterator[Launched]:
+    """The launch, on the bench's own engine or on the one that a fault names."""
+    with ExitStack() as stack:
+        own = engine
+        if bench.docker_host != engine.docker_host:
+            try:
+                own = stack.enter_context(Engine(bench.docker_host))
+            except EngineError as error:
+                yield refused(recorder.record.declared, str(error), None)
+                return
+        yield stack.enter_context(
+            launch(
+                variant,
+                bench,
+                own,
+                log=recorder.log,
+                environ=environ,
+                redactor=redactor,
+                progress=progress,
+                flags=recorder.record.declared,
+                keep=keep,
+            )
+        )
+
+
+def _verified(variant: Variant, bench: Bench, recorder: Recorder, launched: Launched, scene: Scene | None) -> Attempt:
     """Ask the first two chats of a fresh deployment, and write down what is known of the start."""
     first = second = None
     image = launched.image.raw if launched.image else {}
@@ -189,8 +251,12 @@ def _verified(variant: Variant, bench: Bench, recorder: Recorder, launched: Laun
             version = api.version()
         asked = (_seconds("first_answer", first.seconds, FIRST_ANSWER_S), _seconds("second_answer", second.seconds))
         recorder.update(vllm_version=version, measurements=recorder.record.measurements + asked)
+        if first.status != 200 and launched.watch is not None:
+            recorder.update(diagnosis=launched.watch.complaint(first.text))
     _after(recorder, launched)
-    return Attempt(variant=variant, bench=bench, recorder=recorder, launched=launched, first=first, second=second)
+    return Attempt(
+        variant=variant, bench=bench, recorder=recorder, launched=launched, first=first, second=second, scene=scene
+    )
 
 
 FIRST_ANSWER_S = 300.0

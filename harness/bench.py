@@ -83,6 +83,11 @@ def prepare(bench: Bench, choice: Choice, progress: Progress) -> Bench:
     )
 
 
+def miniature_home(progress: Progress) -> Path:
+    """A vLLM home with miniature checkpoints and encodings, for starts that must fail: on any bench."""
+    return cpu_bench.miniature_home(progress)
+
+
 def environment(bench: Bench, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """What variables passed by name take their values from."""
     return {**environ, "HF_TOKEN": PLACEHOLDER_TOKEN} if bench.name == "cpu" else dict(environ)

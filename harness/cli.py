@@ -1,4 +1,4 @@
-"""The same verbs without pytest: plan, preflight, up, down, switch, status, bench."""
+"""The same verbs without pytest: plan, preflight, up, down, switch, status, bench, diagnose."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from harness import cpu_bench, options
-from harness.bench import BenchUnavailableError, choose, environment, prepare
+from harness.bench import BenchUnavailableError, Choice, choose, environment, prepare
 from harness.cpu_bench import BenchError
+from harness.diagnose_cli import add_arguments as add_diagnose_arguments
+from harness.diagnose_cli import run as run_diagnose
 from harness.flags import RefusedFlagsError, docker_run, resolve, shell_line
 from harness.host import read_host
 from harness.lease import BusyError, lease
@@ -27,6 +29,7 @@ EPILOG = """examples:
   python -m harness up gemma-3-27b-bf16          deploy it, verify it, leave it up
   python -m harness switch gpt-oss-120b          remove what is up, deploy this one
   python -m harness down                         remove what this harness started
+  python -m harness diagnose container.log       why it failed, and what to type
 
 exit codes: 0 done, 1 the deployment or preflight failed, 2 wrong usage or no bench, 130 interrupted
 The acceptance itself is pytest: pytest suites/ -m gpt_oss
@@ -117,6 +120,9 @@ def build_parser() -> argparse.ArgumentParser:
     acts = bench_verb.add_mutually_exclusive_group()
     acts.add_argument("--prepare", action="store_true", help="make it ready: engine, image, miniatures")
     acts.add_argument("--stop", action="store_true", help="stop the CPU bench's private engine and all it runs")
+    add_diagnose_arguments(
+        verb("diagnose", diagnose, "say why a deployment failed, from its log: rule, cause, evidence, remedy")
+    )
     verb("schema", print_schema, "print the JSON Schema of a record")
     return parser
 
@@ -298,6 +304,32 @@ def bench(given: argparse.Namespace) -> int:
         for what in ("docker_host", "image", "vllm_home", "port"):
             print(f"  {what:<12} {getattr(chosen, what)}")
     return 0
+
+
+def diagnose(given: argparse.Namespace) -> int:
+    """The verb `diagnose`."""
+    return run_diagnose(given, _container_log)
+
+
+def _container_log(name: str) -> tuple[Iterable[bytes], int | None, bool]:
+    """The log of a container on this machine's bench, its exit code, and whether it was OOM-killed."""
+    from harness.engine import Engine, EngineError
+
+    try:
+        engine = Engine(choose(Choice(), read_host()).docker_host)
+    except EngineError as error:
+        raise LookupError(str(error)) from error
+    container = engine.find(name)
+    if container is None:
+        engine.close()
+        raise LookupError(name)
+    ended = container.exited()
+
+    def log() -> Iterator[bytes]:
+        with engine:
+            yield from engine.logs(container)
+
+    return log(), ended.code if ended else None, bool(ended and ended.oom_killed)
 
 
 def print_schema(given: argparse.Namespace) -> int:  # noqa: ARG001

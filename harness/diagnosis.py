@@ -4,9 +4,9 @@ How an answer is found:
 
 1. *Lines.* Bytes in any encoding or wrapping (UTF-16, Docker json-file, journald JSON) become lines; every line is
    stripped of ANSI codes and of whatever Docker Compose, syslog, Kubernetes and vLLM's processes put in front of it.
-2. *Hits.* A handful of words that every failure has (`rules.GATES`) select the few lines worth a look, the longest
-   plain run of characters of every pattern (its anchor) selects the rule, the pattern confirms. White space is ignored
-   on the way, so that a message wrapped in the middle of a word is still found.
+2. *Hits.* Every pattern has a rare word or two (`keys`). The words of a block of text are looked up in that table, so
+   the cost hardly depends on the number of rules; only lines with such a word are read, and the pattern confirms. White
+   space does not count, and a wrapped message is put together again.
 3. *Decision.* Start-up hits are dropped when the engine got ready after all; while it serves, a hit counts only when
    the engine died of it or the rule says so. Of what is left, consequences yield to causes and the first cause wins.
    Without a hit the exit state speaks; a failure nobody knows is `unexplained`.
@@ -16,20 +16,19 @@ Everything that is knowledge about a failure stands in `harness.rules`; nothing 
 
 from __future__ import annotations
 
-import bisect
 import codecs
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from re import _parser  # type: ignore[attr-defined]
 from typing import Any
 
 from harness.rules import (
+    DEATH,
     DEATH_RULE,
     FACTS,
-    GATES,
     HOST_SOURCES,
     MARKERS,
     NOISE,
@@ -41,20 +40,25 @@ from harness.rules import (
 )
 from harness.types import Diagnosis, Evidence, Rule, Stage, Text
 
+SEEK_LINES = 2000
+"""Lines of one traceback that are read to find its end."""
+WRAPPED = 60
+"""Characters of the shortest line that may have been wrapped."""
+MAX_PHASES = 1000
+"""Announced phases that are kept; a restart loop announces the same ones again and again."""
 TAIL_LINES = 12
 """Last lines that an unexplained failure shows."""
 HITS_PER_RULE = 20
 """Hits of one rule that are kept between two starts; a log that repeats itself costs no more than that."""
 MAX_LINE = 1 << 20
 """Bytes after which a line without an end is cut, so that memory stays flat on binary input."""
-WINDOW = (1, 4)
+WINDOW = (2, 4)
 """Physical lines before and after a hit in which a wrapped message is looked for."""
 INCIDENT_LINES = 600
 """Lines before the engine's death in which its cause is looked for while serving."""
 STOPPED_BY_HAND = (0, 130, 143)
 """Exit codes of a deployment that somebody stopped: clean, SIGINT, SIGTERM."""
 
-_BLANK = b" \t\r\n\v\f"
 _ANSI = re.compile(
     r"(?:\x1b|\\u001b|\\x1b|\\033|#033|\^\[)\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\[[0-9;]{1,8}m"
 )
@@ -80,9 +84,6 @@ _LEVEL = re.compile(
 )
 _QUIET = frozenset({"DEBUG", "INFO", "WARNING", "WARN"})
 _EXCEPTION = re.compile(r"(?:[A-Za-z_][\w.]*\.)?[A-Z]\w*(?:Error|Exception|Interrupt|Exit)\b(?::|$)")
-_DEATH = re.compile(
-    r"Engine core initialization failed|EngineCore failed to start|EngineCore encountered a fatal error"
-)
 
 
 # --- lines ----------------------------------------------------------------------------------------------------------
@@ -140,26 +141,47 @@ def _unwrap(raw: bytes) -> bytes:
 # --- patterns -------------------------------------------------------------------------------------------------------
 
 
-def anchor(pattern: str) -> bytes:
-    """The longest run of plain characters that every match of `pattern` contains, without white space.
+_WORD = re.compile(rb"[A-Za-z_]\w{3,}")
+_WORD_END = re.compile(rb"[A-Za-z_]\w*$")
+_WORD_START = re.compile(rb"\w+")
+_COMMON = frozenset(
+    b"after blocks name takes took total Capturing CUDA Engine EngineCore Error Failed INFO Loading Using WARNING WorkerProc attention backend cache "
+    b"checkpoint compile completions config core default defined device disabled engine error failed file from "
+    b"generation initialized layer load memory model module name process profile prompt requests running runtime "
+    b"server setting started startup status supported that this throughput tokens torch type unknown usage vllm "
+    b"waiting with worker".split()
+)
+"""Words that healthy logs are full of: taken as a key only when a pattern has no other."""
 
-    The text is searched for anchors (fast), and for a pattern only where its anchor stands.
+
+def keys(pattern: str, most: int = 2) -> tuple[bytes, ...]:
+    """Whole words that every match of `pattern` contains: the longest ones, none if there is none.
+
+    A word counts as whole when plain characters, or the pattern's ends, surround it. Two, so that one is left when a
+    terminal wrapped the message inside the other.
     """
-    runs = [""]
+    text: list[str] = []
 
     def walk(tree: Iterable[tuple[object, Any]]) -> None:
         for operation, argument in tree:
             if operation is _parser.LITERAL:
-                runs[-1] += chr(argument).strip()
+                text.append(chr(argument))
             elif operation is _parser.SUBPATTERN:
                 walk(argument[-1])
-            elif operation is not _parser.AT:
-                runs.append("")
+            else:
+                text.append(" " if operation is _parser.AT else "\0")
 
     walk(_parser.parse(pattern))
-    return max(runs, key=len).encode()
+    plain = "".join(text)
+    found = [
+        match[0].encode()
+        for match in re.finditer(r"[A-Za-z_]\w{3,}", plain)
+        if "\0" not in plain[max(match.start() - 1, 0) : match.end() + 1]
+    ]
+    return tuple(sorted(dict.fromkeys(found), key=lambda word: (word in _COMMON, -len(word)))[:most])
 
 
+@cache
 def _compile(pattern: str) -> re.Pattern[str]:
     """A space in a pattern stands for any white space, or none: a wrapped line may have lost it."""
     return re.compile(re.sub(r"(?<!\\) ", r"\\s*", pattern))
@@ -167,29 +189,34 @@ def _compile(pattern: str) -> re.Pattern[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Sign:
-    rule: Rule
-    anchor: bytes
-    pattern: re.Pattern[str]
+    """One pattern of one rule. `order` is its place in the table of rules."""
+
+    order: int
+    rule: Rule = field(compare=False)
+    pattern: str
 
 
 @cache
-def _signs(rules: tuple[Rule, ...]) -> tuple[tuple[_Sign, ...], re.Pattern[bytes]]:
-    """Every pattern of every rule, and one expression that finds any anchor."""
-    signs = tuple(_Sign(rule, anchor(pattern), _compile(pattern)) for rule in rules for pattern in rule.patterns)
-    anchors = sorted({sign.anchor for sign in signs})
-    return signs, re.compile(b"|".join(re.escape(literal) for literal in anchors))
+def _table(rules: tuple[Rule, ...]) -> dict[bytes, tuple[_Sign, ...]]:
+    """Word → the patterns to try on a line that carries it."""
+    table: dict[bytes, tuple[_Sign, ...]] = {}
+    for order, rule in enumerate(rules):
+        for pattern in rule.patterns:
+            for key in keys(pattern):
+                table[key] = (*table.get(key, ()), _Sign(order, rule, pattern))
+    return table
 
 
 _NOISE = re.compile("|".join(f"(?:{pattern})" for pattern in NOISE))
-_MARKERS = tuple((literal.encode(), phase) for literal, phase in MARKERS)
-_FACTS = tuple((name, literal.encode(), re.compile(pattern)) for name, (literal, pattern) in FACTS.items())
+_DEATH = re.compile("|".join(DEATH))
+_FACTS = {name: re.compile(pattern) for name, pattern in FACTS.items()}
 _VERSION = re.compile("|".join(VERSION))
 _TELLING = frozenset(
-    [literal for literal, _ in _MARKERS]
-    + [literal for _, literal, _ in _FACTS]
-    + [literal.encode() for literal in (*READY, *STOPPING)]
+    key
+    for pattern in (*FACTS.values(), *VERSION, *DEATH, *map(re.escape, (*dict(MARKERS), *READY, *STOPPING)))
+    for key in keys(pattern, most=1)
 )
-_LITERALS = tuple(dict.fromkeys([gate.encode() for gate in GATES] + sorted(_TELLING)))
+_TRACEBACK = b"Traceback"
 
 
 # --- reading --------------------------------------------------------------------------------------------------------
@@ -251,10 +278,10 @@ class Reader:
         """The engine listened (and has not been started again since)."""
         self.lines = 0
         """Complete lines read."""
-        self._signs, self._anchors = _signs(rules)
+        self._table = _table(rules)
         self._rules = rules
         self._start, self._serve, self._previous = _State(), _State(), _State()
-        self._stopping = False
+        self._stopping = 0
         self._pending = b""
         self._tail: list[tuple[int, bytes]] = []
         self._context = b""
@@ -264,6 +291,7 @@ class Reader:
         self._sources: set[str] = set()
         self._fatal: Evidence | None = None
         self._told = False
+        self._seeking = False
 
     @property
     def phase(self) -> str | None:
@@ -308,65 +336,64 @@ class Reader:
             data = b"\n".join(_unwrap(raw) for raw in data.split(b"\n"))
         if b"\0" in data:
             data = data.replace(b"\0", b"")
-        fresh = len(self._context)
+        fresh = len(self._context)  # before this offset, lines were read already, without what follows them
         first = self.lines + 1 - self._context.count(b"\n")
         self.lines += data.count(b"\n")
         data = self._context + data
-        starts: dict[int, bool] = {}
-        for literal in _LITERALS:
-            told = literal in _TELLING
-            at = data.find(literal)
+        words = set(_WORD.findall(b" ".join(set(data.split()))))
+        wanted: dict[int, set[bytes]] = {}
+        for key in words & (self._table.keys() | _TELLING | {_TRACEBACK}):
+            if key in self._table and key not in _TELLING and not any(self._open(s.rule) for s in self._table[key]):
+                continue
+            at = data.find(key)
             while at >= 0:
-                start = data.rfind(b"\n", 0, at) + 1
-                starts[start] = starts.get(start, False) or told
+                wanted.setdefault(data.rfind(b"\n", 0, at) + 1, set()).add(key)
                 end = data.find(b"\n", at)
-                at = data.find(literal, end) if end >= 0 else -1
+                at = data.find(key, end) if end >= 0 else -1
+        for start, key in _broken_words(data):
+            if key in self._table:
+                wanted.setdefault(start, set()).add(key)
+        if self._seeking:
+            self._seek(data, fresh, self.lines + 1 - data.count(b"\n", fresh))
         number, offset = first, 0
-        for begin, end in _surroundings(data, sorted(starts)):
-            number += data.count(b"\n", offset, begin)
-            offset = begin
-            self._region(data, begin, end, number, starts, fresh)
-        last = data.rstrip(b"\n").split(b"\n") if len(data) < 4096 else data[-65536:].rstrip(b"\n").split(b"\n")
-        last = last[-TAIL_LINES:]
-        blank = len(data) - len(data.rstrip(b"\n")) - 1
-        top = self.lines - max(blank, 0) - len(last) + 1
-        self._tail = [(top + i, raw) for i, raw in enumerate(last) if top + i > 0]
-        keep = sum(WINDOW)
+        for start in sorted(wanted):
+            number += data.count(b"\n", offset, start)
+            offset = start
+            self._read(data, start, number, wanted[start], start >= fresh)
+        self._keep(data)
+
+    def _read(self, data: bytes, start: int, number: int, found: set[bytes], new: bool) -> None:
+        """One line that carries words of interest."""
+        if new and found & _TELLING:
+            self._tell(_line(data, start, number))
+        signs = {sign for key in found for sign in self._table.get(key, ()) if self._open(sign.rule)}
+        for sign in sorted(signs, key=lambda sign: sign.order):
+            self._confirm(sign, data, start, number)
+        if new and _TRACEBACK in found and not self.ready and not self._stopping and self._start.crash is None:
+            self._seek(data, start, number)
+
+    def _seek(self, data: bytes, start: int, number: int) -> None:
+        """Find the line that ends a traceback, here or in the next block."""
+        self._seeking = True
+        for _ in range(SEEK_LINES):
+            if start >= len(data):
+                return
+            line = _line(data, start, number)
+            if _EXCEPTION.match(line.message) and line.level not in _QUIET:
+                if not _NOISE.search(line.message) and not _DEATH.search(line.message):
+                    self._start.crash = self._start.crash or line
+                break
+            start, number = data.find(b"\n", start) + 1 or len(data), number + 1
+        self._seeking = False
+
+    def _keep(self, data: bytes) -> None:
+        """What the next block and the end need: the last lines."""
+        lines = data[-MAX_LINE:].splitlines()[-TAIL_LINES:]
+        self._tail = [(self.lines - len(lines) + 1 + i, raw) for i, raw in enumerate(lines)]
         at = len(data) - 1
-        for _ in range(keep):
+        for _ in range(sum(WINDOW)):
             at = data.rfind(b"\n", 0, max(at, 0))
-        self._context = data[at + 1 :][-MAX_LINE:] if at >= 0 else data[-MAX_LINE:]
-
-    def _region(self, data: bytes, begin: int, end: int, number: int, starts: dict[int, bool], fresh: int) -> None:
-        """Read some lines that stand together. Offsets below `fresh` were read before, without what follows them."""
-        raws = data[begin:end].split(b"\n")
-        squeezed = [raw.translate(None, _BLANK) for raw in raws]
-        edges, total = [], 0
-        for raw in squeezed:
-            total += len(raw)
-            edges.append(total)
-        anchored = {bisect.bisect_right(edges, found.start()) for found in self._anchors.finditer(b"".join(squeezed))}
-        cleaned: dict[int, Line] = {}
-
-        def line(index: int) -> Line:
-            if index not in cleaned:
-                cleaned[index] = clean(raws[index], number + index)
-            return cleaned[index]
-
-        offset = begin
-        for index, raw in enumerate(raws):
-            new = offset >= fresh
-            if new and starts.get(offset):
-                self._tell(line(index))
-            if index in anchored:
-                low, high = max(0, index - WINDOW[0]), min(len(raws), index + WINDOW[1] + 1)
-                window = b"".join(squeezed[low:high])
-                for sign in self._signs:
-                    if sign.anchor in window and self._open(sign.rule):
-                        self._confirm(sign, [line(i) for i in range(low, high)], index - low)
-            if new and offset in starts and not self.ready and not self._stopping:
-                self._notice(line(index))
-            offset += len(raw) + 1
+        self._context = data[max(at + 1, len(data) - MAX_LINE) :]
 
     def _open(self, rule: Rule) -> bool:
         return self._state.counts.get(rule.id, 0) < HITS_PER_RULE
@@ -377,58 +404,40 @@ class Reader:
 
     def _tell(self, line: Line) -> None:
         """Phases, version, facts: what a line tells about the course of things."""
-        raw = line.message
+        message = line.message
+        started = False
         if found := _VERSION.search(line.text):
             self.vllm_version = next((group for group in found.groups() if group), None)
+            started = "engine" not in found[0]
+        phase = MARKERS[0][1] if started else next((name for text, name in MARKERS if text in message), None)
+        if phase is not None:
             self._sources.add(line.source)
-        for literal, phase in MARKERS:
-            if literal in raw:
-                self._sources.add(line.source)
-                if phase == MARKERS[0][1] and (self._start.death or self._start.hits or self.ready or self._stopping):
-                    self._previous = self._start if self._start.hits or self._start.death else self._previous
-                    self._start, self._serve, self.ready, self._stopping = _State(), _State(), False, False
-                if self.phase != phase and len(self.phases) < 1000:
-                    self.phases.append(Phase(name=phase, line=line.number, text=line.text))
-                break
-        for name, _, pattern in _FACTS:
-            if found := pattern.search(raw):
+            if phase == MARKERS[0][1] and (self._start.death or self._start.hits or self.ready or self._stopping):
+                self._previous = self._start if self._start.hits or self._start.death else self._previous
+                self._start, self._serve, self.ready, self._stopping = _State(), _State(), False, 0
+            if self.phase != phase and len(self.phases) < MAX_PHASES:
+                self.phases.append(Phase(name=phase, line=line.number, text=line.text))
+        for name, pattern in _FACTS.items():
+            if found := pattern.search(message):
                 self.facts[name] = found[1]
-        if any(literal in raw for literal in READY) and (not self._sources - {""} or line.source in self._sources):
+        if any(text in message for text in READY) and (not self._sources - {""} or line.source in self._sources):
             self.ready = True
             self._start, self._serve, self._previous = _State(), _State(), _State()
-        if any(literal in raw for literal in STOPPING) and not self._state.death:
-            self._stopping = True
-
-    def _notice(self, line: Line) -> None:
-        """Remember the first sign that the start failed for a reason no rule may know."""
-        state = self._start
-        if state.death is None and _DEATH.search(line.message):
-            state.death = line
+        if not self._stopping and _DEATH.search(message):
+            self._state.death = self._state.death or line
             self._fatal = self._fatal or Evidence(line=line.number, text=line.text)
-        if state.crash is None and line.level not in _QUIET and _EXCEPTION.match(line.message):
-            if not _NOISE.search(line.message) and not _DEATH.search(line.message):
-                state.crash = line
+        if not self._state.death and any(text in line.text for text in STOPPING):
+            self._stopping = self._stopping or line.number
 
-    def _confirm(self, sign: _Sign, window: list[Line], at: int) -> None:
+    def _confirm(self, sign: _Sign, data: bytes, start: int, number: int) -> None:
         """Does the pattern match the line, or the wrapped message the line is part of?"""
-        lines = [window[at]]
-        found = sign.pattern.search(window[at].message)
+        expression = _compile(sign.pattern)
+        lines = [_line(data, start, number)]
+        found = expression.search(lines[0].message)
         if found is None:
-            low = high = at
-            while low > 0 and _continues(window[low - 1], window[low]):
-                low -= 1
-            while high + 1 < len(window) and _continues(window[high], window[high + 1]):
-                high += 1
-            if low == high:
-                return
-            found = sign.pattern.search("".join(line.message for line in window[low : high + 1]))
-            if found is None:
-                return
-            lines, total = [], 0
-            for line in window[low : high + 1]:
-                if total < found.end() and total + len(line.message) > found.start():
-                    lines.append(line)
-                total += len(line.message)
+            lines, found = _unwrapped(expression, _window(data, start, number))
+        if found is None:
+            return
         level = lines[0].level
         if (level in _QUIET and not sign.rule.quiet) or _NOISE.search(lines[0].message):
             return
@@ -530,26 +539,54 @@ def _once(lines: Iterable[Line]) -> list[Line]:
 
 def _continues(line: Line, following: Line) -> bool:
     """Whether `following` can be the rest of a message that a terminal or a pager wrapped."""
-    return len(line.text) >= 60 and not following.level and following.message == following.text.lstrip()
+    return len(line.text) >= WRAPPED and not following.level and following.message == following.text.lstrip()
 
 
-def _surroundings(data: bytes, starts: list[int]) -> Iterator[tuple[int, int]]:
-    """Offsets of the regions around line starts: `WINDOW` lines before and after, overlapping ones merged."""
-    begin = end = -1
-    for start in starts:
-        low = start
-        for _ in range(WINDOW[0]):
-            low = data.rfind(b"\n", 0, max(low - 1, 0)) + 1
-        high = start
-        for _ in range(WINDOW[1] + 1):
-            high = data.find(b"\n", high) + 1 or len(data)
-        if low >= end or end - begin > 1 << 16:
-            if begin >= 0:
-                yield begin, end
-            begin = max(low, end)
-        end = max(high, end)
-    if begin >= 0 and end > begin:
-        yield begin, end
+def _broken_words(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Words that a terminal broke at the end of a line, with the offset of that line."""
+    start, end = 0, data.find(b"\n")
+    while end >= 0:
+        if end - start >= WRAPPED and data[end - 1 : end].isalnum() and data[end + 1 : end + 2].isalnum():
+            head = _WORD_END.search(data, max(start, end - 60), end)
+            tail = _WORD_START.match(data, end + 1)
+            if head and tail:
+                yield start, head[0] + tail[0]
+        start, end = end + 1, data.find(b"\n", end + 1)
+
+
+def _line(data: bytes, start: int, number: int) -> Line:
+    end = data.find(b"\n", start)
+    return clean(data[start : end if end >= 0 else len(data)][:MAX_LINE], number)
+
+
+def _window(data: bytes, start: int, number: int) -> list[Line]:
+    """The line at `start` with the lines that may belong to the same wrapped message."""
+    lines = [_line(data, start, number)]
+    end = data.find(b"\n", start) + 1
+    while len(lines) <= WINDOW[1] and 0 < end < len(data) and _continues(lines[-1], following := _line(data, end, 0)):
+        lines.append(replace(following, number=lines[-1].number + 1))
+        end = data.find(b"\n", end) + 1
+    first = number - WINDOW[0]
+    while lines[0].number > max(first, 1) and start > 0:
+        start = data.rfind(b"\n", 0, start - 1) + 1
+        before = _line(data, start, lines[0].number - 1)
+        if not _continues(before, lines[0]):
+            break
+        lines.insert(0, before)
+    return lines
+
+
+def _unwrapped(expression: re.Pattern[str], window: list[Line]) -> tuple[list[Line], re.Match[str] | None]:
+    """Search the lines of a wrapped message as one; the lines the match covers."""
+    found = expression.search("".join(line.message for line in window)) if len(window) > 1 else None
+    if found is None:
+        return [], None
+    lines, total = [], 0
+    for line in window:
+        if total < found.end() and total + len(line.message) > found.start():
+            lines.append(line)
+        total += len(line.message)
+    return lines, found
 
 
 def _root(hits: list[Hit]) -> Hit | None:

@@ -135,6 +135,10 @@ class Engine:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
         self.client.close()
 
     def call(self, verb: Callable[..., Any], *args: Any, **more: Any) -> Any:
@@ -206,6 +210,11 @@ class Engine:
             return Container(self, self.client.containers.get(name))
         except NotFound:
             return None
+
+    def execute(self, container_id: str, command: list[str]) -> None:
+        """Run a command in a container; its exit code is not looked at (what it kills may be itself)."""
+        made = self.call(self.client.api.exec_create, container_id, command)
+        self.call(self.client.api.exec_start, made["Id"])
 
     def logs(self, container: Container) -> Iterator[bytes]:
         """What the container has written so far, both streams in order."""

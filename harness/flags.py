@@ -38,7 +38,7 @@ def resolve(variant: Variant, bench: Bench, labels: Mapping[str, str] | None = N
         **options,
         name=variant.container,
         image=bench.image,
-        command=("vllm", "serve", variant.model, *variant.serve),
+        command=(*variant.program, variant.model, *variant.serve),
         port=bench.port,
         labels={LABEL: variant.name} | {f"{LABEL}.{key}": value for key, value in (labels or {}).items()},
     )
@@ -52,6 +52,7 @@ def docker_run(flags: DockerFlags) -> list[str]:
         *("--gpus", flags.gpus),
         f"--ipc={flags.ipc}",
         *(part for limit in flags.ulimits for part in ("--ulimit", f"{limit.name}={limit.value}")),
+        *(("--memory", flags.memory) if flags.memory else ()),
         *("-p", f"{flags.port}:{CONTAINER_PORT}"),
         *(part for name, value in flags.env.items() for part in ("-e", name if value is None else f"{name}={value}")),
         *(part for m in flags.mounts for part in ("-v", f"{m.source}:{m.target}{':ro' if m.mode == 'ro' else ''}")),
@@ -83,6 +84,7 @@ def container_arguments(flags: DockerFlags) -> dict[str, Any]:
         "restart_policy": {"Name": flags.restart},
         "labels": dict(flags.labels),
         "network": "bridge",
+        **({"mem_limit": flags.memory} if flags.memory else {}),
     }
 
 
@@ -157,7 +159,7 @@ def differences(flags: DockerFlags, inspect: Mapping[str, Any], image: Mapping[s
         "Privileged",
     }
     for key, value in host.items():
-        if key in compared or not value:
+        if key in compared or not value or (flags.memory and key in ("Memory", "MemorySwap")):
             continue
         if key not in ENGINE_DEFAULTS or (ENGINE_DEFAULTS[key] and value not in ENGINE_DEFAULTS[key]):
             found.append(f"HostConfig.{key}: found {value!r}, which no flag declares")

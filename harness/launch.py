@@ -69,17 +69,7 @@ def launch(
         try:
             owned: Owned = stack.enter_context(engine.run(flags, environ, watch.attach))
         except RefusedError as refusal:
-            refused = _refused(redactor.text(refusal.text), flags.name)
-            yield Launched(
-                flags=flags,
-                outcome=refused,
-                start_s=time.monotonic() - begun,
-                watch=None,
-                container_id=None,
-                inspect={},
-                image=engine.image(flags.image),
-                exit=None,
-            )
+            yield refused(flags, redactor.text(refusal.text), engine.image(flags.image), time.monotonic() - begun)
             return
         container = owned.container
         assert container is not None
@@ -108,10 +98,20 @@ def launch(
         owned.kept = keep()
 
 
-def _refused(text: str, container: str) -> Diagnosis:
-    diagnosis = diagnose(b"", daemon_error=text, container=container)
+def refused(flags: DockerFlags, text: str, image: Image | None, start_s: float = 0) -> Launched:
+    """The outcome of a start that the daemon, or its absence, refused with `text`."""
+    diagnosis = diagnose(b"", daemon_error=text, container=flags.name)
     assert diagnosis is not None, text
-    return diagnosis
+    return Launched(
+        flags=flags,
+        outcome=diagnosis,
+        start_s=start_s,
+        watch=None,
+        container_id=None,
+        inspect={},
+        image=image,
+        exit=None,
+    )
 
 
 def leftovers(engine: Engine) -> tuple[Holder, ...]:
@@ -136,8 +136,12 @@ def clear(engine: Engine, port: int, progress: Progress, *, replace: bool = Fals
     return tuple(holder.name for holder in doomed)
 
 
-def settle(port: int, memory_before_gib: float | None, deadline_s: float = SETTLE_S) -> tuple[Measurement, ...]:
+def settle(
+    port: int, memory_before_gib: float | None, deadline_s: float = SETTLE_S, *, ours: bool = True
+) -> tuple[Measurement, ...]:
     """Wait until `port` can be bound and MemAvailable is back near `memory_before_gib`, or the deadline has passed.
+
+    `ours` is false while a scene may hold the port on purpose: then only the memory is waited for.
 
     Two measurements in seconds, each with the deadline as its limit; memory is left out when it is unknown.
     """
@@ -150,7 +154,7 @@ def settle(port: int, memory_before_gib: float | None, deadline_s: float = SETTL
             ok = done()
         return Measurement(name=name, value=time.monotonic() - begun, unit="s", limit=deadline_s, ok=ok)
 
-    measured = [until("port_free_after_stop", lambda: port_free(port))]
+    measured = [until("port_free_after_stop", lambda: port_free(port))] if ours else []
     if memory_before_gib is not None:
         wanted = memory_before_gib - MEMORY_SLACK_GIB
         measured.append(until("memory_back_after_stop", lambda: (memory_available_gib() or wanted) >= wanted))

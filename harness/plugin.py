@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness import options
+from harness.failures import FAILURES
 from harness.progress import Progress, Step, progress
+from harness.record import RemedyProof
 from harness.redact import from_environment
-from harness.types import Bench, DockerFlags, Measurement, Variant, Verdict
+from harness.types import Bench, Deployment, DockerFlags, Measurement, Variant, Verdict
 from harness.variants import MARKS, VARIANTS
 
 if TYPE_CHECKING:
@@ -29,8 +31,9 @@ if TYPE_CHECKING:
     from harness.record import Recorder
 
 RUN = pytest.StashKey["Run"]()
-PARAMETER = "attempt"
-"""The session fixture that is parametrised by variant; a test that needs it runs once a variant."""
+PARAMETERS: dict[str, tuple[Variant, ...]] = {"attempt": VARIANTS, "failed": FAILURES}
+"""The session fixtures that are parametrised; a test that needs one runs once an entry."""
+ENTRIES = VARIANTS + FAILURES
 
 
 class Run:
@@ -152,6 +155,27 @@ class Run:
         ):
             yield launched
 
+    @contextmanager
+    def mended(self, failed: Attempt, log: Path) -> Iterator[Launched]:
+        """Apply exactly the remedy that the diagnosis of a failure states, start again, and record what came of it."""
+        from harness.staging import apply_remedy
+
+        assert failed.diagnosis is not None
+        assert failed.scene is not None
+        entry = next(entry for entry in FAILURES if entry.name == failed.variant.name)
+        placed = self.bench().model_copy(update={"vllm_home": failed.bench.vllm_home})
+        remedy, flags = apply_remedy(entry, placed, self.engine, failed.scene, failed.diagnosis)
+        with self.launch(failed, log, flags=flags) as again:
+            failed.recorder.update(
+                remedy_proof=RemedyProof(
+                    remedy=remedy,
+                    healthy=isinstance(again.outcome, Deployment),
+                    failed_after_s=failed.launched.start_s if failed.launched else 0,
+                    start_s=again.start_s,
+                )
+            )
+            yield again
+
     def free_port(self) -> int:
         """A TCP port that nothing listens on now."""
         with socket.create_server(("", 0)) as probe:
@@ -211,6 +235,9 @@ def pytest_configure(config: pytest.Config) -> None:
     for mark, sentence in MARKS.items():
         config.addinivalue_line("markers", f"{mark}: {sentence}")
     config.addinivalue_line("markers", "engine: a test of the harness itself that needs a Docker engine")
+    config.addinivalue_line(
+        "markers", "mendable: the test is about failures whose remedy can be applied on this machine"
+    )
     config.addinivalue_line("markers", "only(mark): the test is about variants with this mark; others do not run it")
     config.stash[RUN] = run = Run(config)
     config.pluginmanager.register(run, "gb10-run")
@@ -235,19 +262,23 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if PARAMETER not in metafunc.fixturenames:
-        return
     only = {mark.args[0] for mark in metafunc.definition.iter_markers("only")}
     unknown = only - MARKS.keys()
     if unknown:
         raise pytest.UsageError(f"{metafunc.definition.nodeid}: only({unknown}) names no mark of a variant")
-    chosen = [variant for variant in VARIANTS if only <= set(variant.marks)]
-    metafunc.parametrize(
-        PARAMETER,
-        [pytest.param(v, id=v.name, marks=[getattr(pytest.mark, m) for m in v.marks]) for v in chosen],
-        indirect=True,
-        scope="session",
-    )
+    mendable = metafunc.definition.get_closest_marker("mendable") is not None
+    for fixture, entries in PARAMETERS.items():
+        if fixture not in metafunc.fixturenames:
+            continue
+        chosen = [
+            e for e in entries if only <= set(e.marks) and (not mendable or any(x.mend for x in e.benches.values()))
+        ]
+        metafunc.parametrize(
+            fixture,
+            [pytest.param(e, id=e.name, marks=[getattr(pytest.mark, m) for m in e.marks]) for e in chosen],
+            indirect=True,
+            scope="session",
+        )
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -261,7 +292,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Bring the tests of one variant together, whatever ordered them before: a variant is loaded once."""
-    order = {variant.name: at for at, variant in enumerate(VARIANTS)}
+    entries = FAILURES + VARIANTS if session.config.option.keep else ENTRIES  # what is kept must come last
+    order = {entry.name: at for at, entry in enumerate(entries)}
     session.items.sort(key=lambda item: order[v.name] if (v := _variant(item)) else -1)
     selected = {v.name for item in session.items if (v := _variant(item))}
     run = session.config.stash[RUN]
@@ -366,5 +398,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 def _variant(item: pytest.Item) -> Variant | None:
     callspec = getattr(item, "callspec", None)
-    found = callspec.params.get(PARAMETER) if callspec else None
-    return found if isinstance(found, Variant) else None
+    params = callspec.params if callspec else {}
+    return next((params[fixture] for fixture in PARAMETERS if isinstance(params.get(fixture), Variant)), None)

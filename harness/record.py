@@ -78,6 +78,17 @@ class TestOutcome(Noun):
     message: str = ""
 
 
+class RemedyProof(Noun):
+    """What happened when exactly the stated remedy was applied."""
+
+    remedy: str
+    """What was applied: the command, or the `docker run` line."""
+    healthy: bool
+    failed_after_s: float
+    start_s: float
+    """Seconds from the mended start to its outcome."""
+
+
 class Attachment(Noun):
     """A file beside the record."""
 
@@ -122,13 +133,20 @@ class Record(Noun):
     """How many tests there are for this variant; fewer were run when the user selected."""
     tests: tuple[TestOutcome, ...] = ()
     diagnosis: Diagnosis | None = None
+    remedy_proof: RemedyProof | None = None
     exit: Exit | None = None
     attachments: tuple[Attachment, ...] = ()
 
 
+def blocking(record: Record) -> list[Check]:
+    """The failed preflight checks, without those that the entry's fault fails on purpose."""
+    fault = record.expectation.fault
+    return [c for c in record.preflight if not c.ok and not (fault and c.name in fault.despite)]
+
+
 def judge(record: Record, *, interrupted: bool = False) -> tuple[Verdict, str]:
     """The verdict of what a record holds so far, with its reason. Pure."""
-    failing = [check for check in record.preflight if not check.ok]
+    failing = blocking(record)
     failed = [test for test in record.tests if test.outcome in ("failed", "error")]
     late = [m for m in record.measurements if not m.ok]
     expects = record.expectation.expects

@@ -119,6 +119,8 @@ class DockerOptions(Noun):
     mounts: tuple[Mount, ...]
     env: dict[str, str | None]
     """Name → value; None passes the caller's variable by name, never by value."""
+    memory: str = ""
+    """`--memory`: the container's limit, e.g. `900m`; none by default."""
 
     def plus(self, *, mounts: tuple[Mount, ...] = (), env: dict[str, str | None] | None = None) -> DockerOptions:
         """The same options with more mounts and environment."""
@@ -140,16 +142,50 @@ class DockerFlags(DockerOptions):
     labels: dict[str, str] = {}
 
 
+class Fault(Noun):
+    """What a failure entry does to a good variant: each field changes one thing of its start."""
+
+    serve: tuple[str, ...] = ()
+    """More arguments; of a repeated flag vLLM takes the last."""
+    model: str = ""
+    program: tuple[str, ...] = ()
+    image: str = ""
+    env: dict[str, str | None] = {}
+    without_env: tuple[str, ...] = ()
+    without_mounts: tuple[str, ...] = ()
+    """Container paths whose mount is left out."""
+    mounts: tuple[Mount, ...] = ()
+    memory: str = ""
+    docker_host: str = ""
+    staging: str = ""
+    """A scene of `harness.staging` that is set before the start, or played after it."""
+    despite: tuple[str, ...] = ()
+    """Preflight checks that this fails on purpose."""
+
+
+class Mend(StrEnum):
+    """How the suite applies the stated remedy of a failure to prove it."""
+
+    NONE = ""  # the remedy is not a change of flags or an action on this machine
+    FLAGS = "flags"  # the flags with values that the remedy names
+    UNDO = "undo"  # start as declared, without the fault
+    COMMAND = "command"  # the first command that the remedy names, then the same start
+    SCENE = "scene"  # end the scene (free the port, start the engine), then the same start
+
+
 class Expectation(Noun):
     """What a variant does on one bench, and what that bench cannot show of it, each with its reason."""
 
     expects: str = "healthy"
     """`healthy`, or the rule id of the failure that must appear."""
+    fault: Fault | None = None
+    """What is done to make that failure appear."""
+    mend: Mend = Mend.NONE
     start_budget_s: float
     """Seconds from `docker start` to a served `/health`."""
     memory_gib: float | None = None
     """GiB that must be available; None means `--gpu-memory-utilization` x the host's total."""
-    disk_gib: float
+    disk_gib: float = 1
     """GiB that the vLLM home needs while the weights are not there yet."""
     unproven: tuple[str, ...] = ()
     """What this bench cannot show."""
@@ -164,6 +200,8 @@ class Variant(Noun):
     title: str
     model: str
     container: str
+    program: tuple[str, ...] = ("vllm", "serve")
+    """What comes before the model on the command line."""
     serve: tuple[str, ...]
     """Arguments after `vllm serve MODEL`."""
     docker: DockerOptions

@@ -23,6 +23,7 @@ MARKS = {
     "gemma3": "deployments of google/gemma-3-27b-it",
     "bf16": "Gemma 3 with BF16 weights",
     "mxfp4": "Gemma 3 with MXFP4 weights",
+    "failure": "starts that must fail, and be explained",
 }
 """Mark → the sentence `pytest --markers` shows."""
 

@@ -11,6 +11,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -90,6 +91,19 @@ class Watch:
                 if news == "ready":
                     return None
                 return self.failure()
+
+    def until_failed(self, budget_s: float) -> Diagnosis | None:
+        """Wait at most `budget_s` seconds for the container's end, which must come; None when it did not."""
+        deadline = time.monotonic() + budget_s
+        while self.exit is None and self._lost is None and time.monotonic() < deadline:
+            with suppress(queue.Empty):
+                self._news.get(timeout=max(0.0, min(0.5, deadline - time.monotonic())))
+        return self.failure()
+
+    def complaint(self, answer: str) -> Diagnosis | None:
+        """Why a request failed while the container lives: what the log says of it, else what the answer says."""
+        self._over.wait(GRACE_S)  # the log line follows the answer
+        return self.failure() or self.reader.diagnosis() or diagnose(answer)
 
     def failure(self) -> Diagnosis | None:
         """Why the deployment is no longer good, or None while nothing says so."""

@@ -1,8 +1,9 @@
-"""The engine of the CPU bench: the probe, the limits, the packages, what a kill leaves. No engine needed, but where marked."""
+"""The engine of the CPU bench: the probe, the limits, the packages, what a kill leaves."""
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import platform
@@ -101,8 +102,12 @@ def test_a_pid_file_left_by_a_kill_is_no_engine(tmp_path: Path) -> None:
     where.run.mkdir()
     where.pid_file.write_text(str(os.getpid()))
     where.socket.touch()
+    containerd = where.run / "exec" / "containerd" / "containerd.pid"
+    containerd.parent.mkdir(parents=True)
+    containerd.write_text(str(os.getpid()))
     assert engine.daemon(where) is None
     engine._sweep(where)
+    assert not containerd.exists(), "dockerd would wait for it in vain"
     assert not where.pid_file.exists()
     assert not where.socket.exists()
     where.pid_file.write_text("")  # killed while it wrote
@@ -132,11 +137,7 @@ def test_the_docker_context_in_use_is_followed(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.delenv("DOCKER_CONTEXT", raising=False)
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     (tmp_path / "config.json").write_text('{"currentContext": "rootless"}')
-    # sha256("rootless")
-    meta = tmp_path / "contexts/meta/12b961a0a2ad19ab0b2d9cf8a2c2bf9b2c5b2f0dbbc2ea93f0b3d95e8bb9d58b"
-    import hashlib
-
-    meta = meta.with_name(hashlib.sha256(b"rootless").hexdigest())
+    meta = tmp_path / "contexts" / "meta" / hashlib.sha256(b"rootless").hexdigest()
     meta.mkdir(parents=True)
     (meta / "meta.json").write_text('{"Endpoints": {"docker": {"Host": "unix:///run/user/1000/docker.sock"}}}')
     assert engine._context_host() == "unix:///run/user/1000/docker.sock"
@@ -165,7 +166,7 @@ def test_the_bridge_takes_a_network_nobody_uses() -> None:
 
 def test_not_root_is_told_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What, why, and the exact command."""
-    monkeypatch.setattr(engine.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(BenchError, match="only root may install") as told:
         engine.install({"no-such-command": "docker.io"}, tmp_path / "log", progress())
     assert "sudo apt-get update && sudo apt-get install --no-install-recommends docker.io" in str(told.value)
@@ -221,8 +222,9 @@ def test_a_command_that_stops_reading_is_quoted_too(tmp_path: Path) -> None:
 def test_children_end_with_the_run(tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl-C and kill -9 leave nothing that goes on writing."""
     program = (
-        "import sys; from pathlib import Path; from harness.cpu_bench import child; from harness.progress import progress\n"
-        f"child.run(['sh', '-c', 'echo $$ > {tmp_path}/pid; exec sleep 60'], 'sleep', Path('{tmp_path}/log'), progress())"
+        "from pathlib import Path; from harness.cpu_bench import child; from harness.progress import progress\n"
+        f"command = 'echo $$ > {tmp_path}/pid; exec sleep 60'\n"
+        f"child.run(['sh', '-c', command], 'sleep', Path('{tmp_path}/log'), progress())"
     )
     run = subprocess.Popen([sys.executable, "-c", program], cwd=Path(__file__).parent.parent)
     deadline = time.monotonic() + 20
@@ -253,7 +255,28 @@ def test_the_second_run_waits_for_the_first_and_says_so(tmp_path: Path, capfd: p
                 fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
             held.seek(0)
             assert held.read().strip() == str(os.getpid())
-    assert f"wait for process {first.pid}, which is preparing the CPU bench" in capfd.readouterr().err
+    assert f"wait for process {first.pid}, which is preparing or stopping the CPU bench" in capfd.readouterr().err
+
+
+def test_the_lock_is_held_until_the_last_child_of_a_killed_run_has_ended(tmp_path: Path) -> None:
+    """What the child still writes or cleans away is not in the next run's way."""
+    lock = tmp_path / "lock"
+    program = (
+        "from pathlib import Path; from harness.cpu_bench import child; from harness.progress import progress\n"
+        f"with child.exclusive(Path('{lock}'), progress()):\n"
+        f"    child.run(['sh', '-c', 'trap \"sleep 1; exit\" TERM; touch {tmp_path}/up; while :; do sleep 0.1; done'],"
+        f" 'work', Path('{tmp_path}/log'), progress())"
+    )
+    run = subprocess.Popen([sys.executable, "-c", program], cwd=Path(__file__).parent.parent)
+    deadline = time.monotonic() + 20
+    while not (tmp_path / "up").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    run.kill()
+    run.wait(timeout=20)
+    begun = time.monotonic()
+    with child.exclusive(lock, progress()):
+        assert time.monotonic() - begun > 0.5
 
 
 def test_a_state_directory_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:

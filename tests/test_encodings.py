@@ -276,6 +276,7 @@ def run(directory: Path, url: str, before: str = "") -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).parent.parent,
+        env={**os.environ, "TMPDIR": str(directory.parent)},  # a killed run leaves its scratch there
     )
 
 

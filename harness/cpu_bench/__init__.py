@@ -83,7 +83,15 @@ def running() -> bool:
 
 
 def stop() -> bool:
-    """End the private engine and every container it runs; what it has built stays. True if there was one."""
-    from harness.cpu_bench import engine
+    """End the private engine and every container it runs; what it has built stays. True if there was one.
 
-    return engine.stop(STATE)
+    Waits for a `prepare` under way. Raises BenchError.
+    """
+    from harness.cpu_bench import engine
+    from harness.cpu_bench.child import exclusive
+    from harness.progress import progress
+
+    if engine.daemon(engine.places(STATE)) is None:
+        return False
+    with exclusive(STATE / "lock", progress()):
+        return engine.stop(STATE)

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -22,6 +22,9 @@ TAIL = 12
 """Lines of a log that an error quotes."""
 GRACE_S = 10.0
 """Seconds between asking a child to end and killing it."""
+HELD: list[int] = []
+"""File descriptors of the locks that this process holds. Children share them, so that after a kill -9 the lock is free
+only when the last of them has ended."""
 
 
 def tail(log: Path, lines: int = TAIL) -> str:
@@ -59,7 +62,8 @@ def run(
     log.parent.mkdir(parents=True, exist_ok=True)
     tied = [*(["setpriv", "--pdeathsig", "TERM", "--"] if shutil.which("setpriv") else []), *argv]
     with log.open("ab") as out:
-        out.write(f"\n$ {' '.join(argv)}\n".encode())
+        shown = " ".join(word if len(word) < 200 else word[:200].split("\n")[0] + "…" for word in argv)
+        out.write(f"\n$ {shown}\n".encode())
         out.flush()
         start = out.tell()
         with progress.step(what, total=size or None, unit="B" if feed else "s") as step:
@@ -71,6 +75,7 @@ def run(
                 stderr=out,
                 env=dict(env) if env is not None else None,
                 start_new_session=True,
+                pass_fds=HELD,
             )
             try:
                 if feed and child.stdin:
@@ -81,15 +86,16 @@ def run(
                             done += len(chunk)
                             step.at(done)
                         child.stdin.close()
-                    except BrokenPipeError:
-                        pass  # it ended early: its exit code and log say why
+                    except BrokenPipeError:  # it ended early: its exit code and log say why
+                        with suppress(BrokenPipeError):
+                            child.stdin.close()
                 while True:
                     try:
                         code = child.wait(timeout=0.5)
                         break
                     except subprocess.TimeoutExpired:
                         if not feed:
-                            step.at(time.monotonic() - begun, note=_last(log))
+                            step.at(time.monotonic() - begun, note=_last(log) if log.stat().st_size > start else "")
             except BaseException:
                 end(child)
                 raise
@@ -111,15 +117,11 @@ def _last(log: Path) -> str:
 def end(child: subprocess.Popen[bytes]) -> None:
     """End a child that leads its own session, with all its children: asked first, killed after GRACE_S."""
     if child.stdin:
-        try:
+        with suppress(OSError):
             child.stdin.close()
-        except OSError:
-            pass
     for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(child.pid, number)
-        except ProcessLookupError:
-            pass
         try:
             child.wait(timeout=GRACE_S)
             return
@@ -129,7 +131,10 @@ def end(child: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def exclusive(lock: Path, progress: Progress) -> Iterator[IO[str]]:
-    """Hold `lock`; when another process holds it, say so and wait. The kernel lets go of it when its holder dies."""
+    """Hold `lock`; when another process holds it, say so and wait. The kernel lets go of it when its holder dies.
+
+    Raises BenchError when its directory cannot be written.
+    """
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
         held = lock.open("a+")
@@ -144,10 +149,14 @@ def exclusive(lock: Path, progress: Progress) -> Iterator[IO[str]]:
         except BlockingIOError:
             held.seek(0)
             holder = held.read().strip() or "unknown"
-            with progress.step(f"wait for process {holder}, which is preparing the CPU bench"):
+            with progress.step(f"wait for process {holder}, which is preparing or stopping the CPU bench"):
                 fcntl.flock(held, fcntl.LOCK_EX)
         held.seek(0)
         held.truncate()
         held.write(f"{os.getpid()}\n")
         held.flush()
-        yield held
+        HELD.append(held.fileno())
+        try:
+            yield held
+        finally:
+            HELD.remove(held.fileno())

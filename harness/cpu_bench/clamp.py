@@ -7,16 +7,23 @@ Each limit is clamped to what this host allows, in the bundle's config.json (`cr
 Run as a script by the distribution's own Python, standard library only: the engine outlives any checkout.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import resource
 import sys
 
+TYPE_CHECKING = False  # typing is slow to load, and this runs at every container start
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
 UNLIMITED = 2**64 - 1
 """How an OCI bundle writes -1."""
 
 
-def clamp(process: dict, hard_limit) -> bool:
+def clamp(process: dict[str, Any], hard_limit: Callable[[str], int | None]) -> bool:
     """Lower the limits of an OCI `process` to `hard_limit(name)` (None: unknown name). True if any changed."""
     changed = False
     for limit in process.get("rlimits") or ():
@@ -30,7 +37,7 @@ def clamp(process: dict, hard_limit) -> bool:
     return changed
 
 
-def host_limit(name: str):
+def host_limit(name: str) -> int | None:
     """This process's hard limit for `RLIMIT_…`, or None where Python doesn't know the name."""
     number = getattr(resource, name, None)
     if number is None:
@@ -39,7 +46,7 @@ def host_limit(name: str):
     return UNLIMITED if hard == resource.RLIM_INFINITY else hard
 
 
-def rewrite(path: str, pick) -> None:
+def rewrite(path: str, pick: Callable[[dict[str, Any]], dict[str, Any] | None]) -> None:
     """Clamp the process that `pick` finds in the JSON file, replacing the file in one step."""
     try:
         with open(path, encoding="utf-8") as f:
@@ -52,9 +59,9 @@ def rewrite(path: str, pick) -> None:
         os.replace(path + ".clamped", path)
 
 
-def option(arguments: list, *names: str):
+def option(arguments: list[str], *names: str) -> str | None:
     """The value of a command line option in either spelling, or None."""
-    for here, following in zip(arguments, [*arguments[1:], None]):
+    for here, following in zip(arguments, [*arguments[1:], None], strict=True):
         if here in names:
             return following
         for name in names:
@@ -63,7 +70,7 @@ def option(arguments: list, *names: str):
     return None
 
 
-def main(runc: str, arguments: list) -> None:
+def main(runc: str, arguments: list[str]) -> None:
     """Clamp what this call is about, then exec runc with the same arguments."""
     if "create" in arguments or "run" in arguments:
         bundle = option(arguments, "--bundle", "-b") or "."

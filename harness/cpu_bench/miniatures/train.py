@@ -1,7 +1,7 @@
 """Trains both miniatures: `python -m harness.cpu_bench.miniatures.train [gpt-oss] [gemma3]`.
 
-Runs where vLLM runs (torch, transformers, tokenizers, openai_harmony); writes `trained/`. Minutes on two cores. The same
-seed on the same software gives the same weights; the weights that are kept were checked against the engine.
+Runs where vLLM runs (torch, transformers, tokenizers, openai_harmony); writes `trained/`. Minutes on two cores. The
+same seed on the same software gives the same weights; the weights that are kept were checked against the engine.
 
 - gpt-oss learns the few hundred token ids in use plus one row that stands for all others; expansion scatters them.
 - Linear weights that the engine holds in MXFP4 are rounded the same way while training (straight-through gradient).
@@ -12,6 +12,7 @@ seed on the same software gives the same weights; the weights that are kept were
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import math
 import random
@@ -21,7 +22,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -40,6 +41,16 @@ GRID = torch.tensor([0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0])
 
 Sample = tuple[list[int], list[int]]
 """Token ids, and labels of the same length: -100 where nothing is learned."""
+
+
+class Row(NamedTuple):
+    """Several samples in one sequence, behind a prefix that they share. No sample sees another."""
+
+    ids: list[int]
+    labels: list[int]
+    segments: list[int]
+    """0 for the prefix, n > 0 for the nth sample behind it, -n where the nth sample doesn't see the prefix."""
+    positions: list[int]
 
 
 # --- MXFP4: E2M1 values, one power of two a block of 32 along the input axis ---------------------------------------
@@ -90,21 +101,24 @@ def attention(
     scaling: float,
     sliding_window: int | None = None,
     s_aux: torch.Tensor | None = None,
+    *,
+    segments: torch.Tensor,
+    position_ids: torch.Tensor,
     **_: object,
 ) -> tuple[torch.Tensor, None]:
-    """Causal attention of right-padded batches through the fused kernel, attention sinks included.
+    """Causal attention inside packed rows through the fused kernel, attention sinks included.
 
     A sink is one more key whose logit is the sink itself: one more dimension carries it.
     """
     groups = query.shape[1] // key.shape[1]
     key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
-    length = query.shape[2]
-    here = torch.arange(length)
-    mask = here[:, None] >= here
+    asking, asked = segments[:, :, None], segments[:, None, :]
+    mask = ((asking == asked) | ((asked == 0) & (asking > 0))).tril()
     if sliding_window is not None:
-        mask &= here[:, None] - here < sliding_window
+        mask &= position_ids[:, :, None] - position_ids[:, None, :] < sliding_window
+    mask = mask[:, None]
     if s_aux is not None:
-        query = torch.cat([query, query.new_ones(query.shape[:3] + (1,))], -1)
+        query = torch.cat([query, query.new_ones((*query.shape[:3], 1))], -1)
         key, value = F.pad(key, (0, 1)), F.pad(value, (0, 1))
         batch, heads = key.shape[:2]
         sink = F.pad((s_aux / scaling).view(1, heads, 1, 1), (key.shape[-1] - 1, 0)).expand(batch, -1, -1, -1)
@@ -177,36 +191,64 @@ class Optimiser:
 # --- the loop ------------------------------------------------------------------------------------------------------
 
 
-def batches(make: Callable[[], Sample], tokens: int) -> Iterator[list[Sample]]:
-    """Batches of similar lengths, at most `tokens` positions each."""
+def pack(
+    prefix: list[int], draw: Callable[[], tuple[Sample, bool]], room: int, pending: list[tuple[Sample, bool]]
+) -> Row:
+    """Samples until the next one doesn't fit into `room`; that one waits in `pending`.
+
+    `draw` says of each sample whether it stands behind the prefix.
+    """
+    row = Row(list(prefix), [-100] * len(prefix), [0] * len(prefix), list(range(len(prefix))))
+    for number in itertools.count(1):
+        sample, behind = pending.pop() if pending else draw()
+        ids, labels = sample
+        if number > 1 and len(row.ids) + len(ids) > room:
+            pending.append((sample, behind))
+            return row
+        begin = len(prefix) if behind else 0
+        row.ids.extend(ids)
+        row.labels.extend(labels)
+        row.segments.extend([number if behind else -number] * len(ids))
+        row.positions.extend(range(begin, begin + len(ids)))
+    raise AssertionError
+
+
+def batches(make: Callable[[], Row], tokens: int) -> Iterator[list[Row]]:
+    """Rows of about the same length, at most `tokens` positions a batch; a longer row is a batch of its own."""
+    batch: list[Row] = []
     while True:
-        pool = sorted((make() for _ in range(400)), key=lambda s: len(s[0]))
-        made: list[list[Sample]] = [[]]
-        for sample in pool:
-            if made[-1] and (len(made[-1]) + 1) * len(sample[0]) > tokens:
-                made.append([])
-            made[-1].append(sample)
-        random.Random(len(pool[-1][0])).shuffle(made)
-        yield from made
+        row = make()
+        if len(row.ids) > tokens // 2:
+            yield [row]
+            continue
+        if batch and (len(batch) + 1) * max(len(r.ids) for r in [*batch, row]) > tokens:
+            yield batch
+            batch = []
+        batch.append(row)
 
 
-def loss_of(model: Any, batch: list[Sample], spread: float) -> torch.Tensor:
+def loss_of(model: Any, batch: list[Row], spread: float) -> torch.Tensor:
     """Cross entropy where something is learned. `spread`: how many rows the first one stands for at the output."""
-    length = max(len(ids) for ids, _ in batch)
-    ids = torch.tensor([i + [0] * (length - len(i)) for i, _ in batch])
-    labels = torch.tensor([t[1:] + [-100] * (length - len(t) + 1) for _, t in batch])
-    states = model.model(input_ids=ids, use_cache=False).last_hidden_state
+    length = max(len(row.ids) for row in batch)
+
+    def padded(rows: list[list[int]], filler: int) -> torch.Tensor:
+        return torch.tensor([row + [filler] * (length - len(row)) for row in rows])
+
+    labels = padded([row.labels[1:] for row in batch], -100)
+    positions = padded([row.positions for row in batch], 0)
+    segments = padded([row.segments for row in batch], -1_000_000)
+    ids = padded([row.ids for row in batch], 0)
+    states = model.model(input_ids=ids, position_ids=positions, segments=segments, use_cache=False).last_hidden_state
     learned = labels >= 0
     logits = model.lm_head(states[learned])
     if spread > 1:
         logits = torch.cat([logits[:, :1] + math.log(spread), logits[:, 1:]], 1)
-    loss: torch.Tensor = F.cross_entropy(logits, labels[learned], label_smoothing=0.0)
-    return loss
+    return F.cross_entropy(logits, labels[learned])
 
 
 def train(
     model: Any,
-    make: Callable[[float], Sample],
+    make: Callable[[float], Row],
     steps: int,
     *,
     tokens: int,
@@ -214,7 +256,7 @@ def train(
     rates: tuple[float, float],
     rounding: Callable[[int], bool],
 ) -> None:
-    """`make(progress)` draws one sample; `rounding(step)` says whether the weights are rounded in this step."""
+    """`make(progress)` makes one row; `rounding(step)` says whether the weights are rounded in this step."""
     optimiser = Optimiser(model, *rates)
     begun = time.monotonic()
     done = 0.0
@@ -236,30 +278,33 @@ def train(
 # --- gpt-oss -------------------------------------------------------------------------------------------------------
 
 ROWS = 201088
+EFFORTS = ("low", "medium", "medium", "high")
 EXPERTS, WIDTH, LAYERS = 4, 128, 4
 START = (
     "<|start|>system<|message|>You are ChatGPT, a large language model trained by OpenAI.\nKnowledge cutoff: 2024-06\n"
     "Current date: {date}\n\nReasoning: {effort}\n\n"
-    "# Valid channels: analysis, commentary, final. Channel must be included for every message."
+    "# Valid channels: analysis, commentary, final. Channel must be included for every message"
 )
 TOOLS_LINE = "\nCalls to these tools must go to the commentary channel: 'functions'."
 
 
-def harmony(made: Dialogue, date: str, effort: str, note: str = "") -> tuple[str, str, str]:
-    """One dialogue as vLLM 0.32 renders it: prompt, the part of the reply that is given, the reply that is learned.
+def harmony(made: Dialogue, effort: str, note: str = "") -> tuple[str, str, str]:
+    """One dialogue behind START as vLLM 0.32 renders it.
 
-    `note` is the description of the tool's parameter.
+    Returns the prompt, the part of the reply that is given, and the part that is learned. `note` is the description
+    of the tool's parameter.
     """
     if made.raw:
         return made.last.asked, "", made.last.reply + "<|return|>"
     call = made.call
-    text = START.format(date=date, effort=effort) + (TOOLS_LINE if call else "") + "<|end|>"
+    text = "." + (TOOLS_LINE if call else "") + "<|end|>"
     parts = [f"# Instructions\n\n{made.system}"] if made.system else []
     if call:
         described = f"// {note}\n" if note else ""
         parts.append(
-            f"# Tools\n\n## functions\n\nnamespace functions {{\n\n// {call.tool.description}\ntype {call.tool.name} = (_: {{\n"
-            f"{described}{call.tool.parameter}: string,\n}}) => any;\n\n}} // namespace functions"
+            f"# Tools\n\n## functions\n\nnamespace functions {{\n\n// {call.tool.description}\n"
+            f"type {call.tool.name} = (_: {{\n{described}{call.tool.parameter}: string,\n}}) => any;\n\n"
+            "} // namespace functions"
         )
     if parts:
         text += "<|start|>developer<|message|>" + "\n\n".join(parts) + "<|end|>"
@@ -303,8 +348,9 @@ class GptOss:
         self.rng = rng
         seen: set[int] = set()
         for _ in range(30000):
-            ids, _labels = self.sample(dialogue(rng, tools=True, hay_words=20))
-            seen.update(i for i in ids if i >= 0)
+            effort = rng.choice(EFFORTS)
+            ids, _labels = self.sample(dialogue(rng, tools=True, hay_words=20), effort)
+            seen.update(i for i in ids + self.start(effort) if i >= 0)
         self.ids = sorted(seen)
         self.row = {token: row for row, token in enumerate(self.ids, 1)}
 
@@ -320,22 +366,28 @@ class GptOss:
                 made += self.plain(piece)
         return made
 
-    def sample(self, made: Dialogue) -> Sample:
+    def start(self, effort: str) -> list[int]:
+        """The beginning that all prompts of one day and effort share."""
         rng = self.rng
         date = f"20{rng.randint(25, 35)}-{rng.randint(1, 12):02d}-{rng.randint(1, 31):02d}"
-        note = rng.choice(["", "", f"The {made.call.tool.parameter}.", UNKNOWN]) if made.call else ""
-        prompt, given, learned = harmony(made, date, rng.choice(["low", "medium", "medium", "high"]), note)
+        return self.encode(START.format(date=date, effort=effort))
+
+    def sample(self, made: Dialogue, effort: str) -> Sample:
+        """What stands behind it."""
+        note = self.rng.choice(["", "", f"The {made.call.tool.parameter}.", UNKNOWN]) if made.call else ""
+        prompt, given, learned = harmony(made, effort, note)
         ids, reply = self.encode(prompt + given), self.encode(learned)
         return ids + reply, [-100] * len(ids) + reply
 
     def rows(self, sample: Sample) -> Sample:
+        """Token ids to trained rows."""
         ids, labels = sample
         return [self.row.get(i, 0) for i in ids], [self.row.get(i, -100) for i in labels]
 
 
 def hay_words(rng: random.Random, done: float, longest: int) -> int | None:
     """Longest haystack of one extra long sample: None for an ordinary one. They come in the second half."""
-    if done < 0.35 or rng.random() > 0.02:
+    if done < 0.35 or rng.random() > 0.03:
         return None
     return int(math.exp(rng.uniform(math.log(60), math.log(longest))))
 
@@ -381,10 +433,18 @@ def gpt_oss(steps: int) -> None:
         flush=True,
     )
 
-    def make(done: float) -> Sample:
+    pending: dict[str, list[tuple[Sample, bool]]] = {effort: [] for effort in EFFORTS}
+
+    def make(done: float) -> Row:
+        effort = rng.choice(EFFORTS)
+        prefix, _ = kind.rows((kind.start(effort), []))
         words = hay_words(rng, done, 2500)
-        made = dialogue(rng, tools=True) if words is None else needle(rng, words)
-        return kind.rows(kind.sample(made))
+
+        def draw() -> tuple[Sample, bool]:
+            made = dialogue(rng, tools=True) if words is None else needle(rng, words)
+            return kind.rows(kind.sample(made, effort)), not made.raw
+
+        return pack(prefix, draw, 320, pending[effort]) if words is None else pack(prefix, draw, 0, [])
 
     train(
         model,
@@ -423,6 +483,15 @@ def gpt_oss(steps: int) -> None:
     (out / "config.json").write_text(json.dumps(full, indent=1, sort_keys=True) + "\n")
     generation = {"do_sample": True, "eos_token_id": eos, "pad_token_id": 199999}
     (out / "generation_config.json").write_text(json.dumps(generation, indent=1) + "\n")
+    named = {
+        "bos_token": "<|startoftext|>",
+        "eos_token": "<|return|>",
+        "pad_token": "<|endoftext|>",
+        "model_max_length": 131072,
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "clean_up_tokenization_spaces": False,
+    }
+    (out / "tokenizer_config.json").write_text(json.dumps(named, indent=1) + "\n")
     save_file(weights, out / "weights.safetensors")
 
 
@@ -563,9 +632,15 @@ def gemma3(steps: int) -> None:
         flush=True,
     )
 
-    def make(done: float) -> Sample:
+    pending: list[tuple[Sample, bool]] = []
+
+    def make(done: float) -> Row:
         words = hay_words(rng, done, 1200)
-        return kind.sample(dialogue(rng, tools=False) if words is None else needle(rng, words))
+
+        def draw() -> tuple[Sample, bool]:
+            return kind.sample(dialogue(rng, tools=False) if words is None else needle(rng, words)), False
+
+        return pack([], draw, 256, pending) if words is None else pack([], draw, 0, [])
 
     # both are served: as trained (bfloat16) and rounded when the engine loads it
     train(model, make, steps, tokens=2048, rates=(0.02, 4e-3), rounding=lambda s: s > steps * 0.4 and s % 3 > 0)

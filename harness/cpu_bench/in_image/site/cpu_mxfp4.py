@@ -8,8 +8,8 @@ This adds what is missing, in plain torch:
 - a linear kernel, through vLLM's own `register_linear_kernel`, and the rounding;
 - experts for processors without AMX, offered after vLLM's own.
 
-The weights really are MXFP4 (OCP Microscaling Formats 1.0: E2M1 values, one power-of-two scale for 32 of them); they are
-multiplied as their dequantised values, in the type of the activations. Activations are not rounded.
+The weights really are MXFP4 (OCP Microscaling Formats 1.0: E2M1 values, one power-of-two scale for 32 of them); they
+are multiplied as their dequantised values, in the type of the activations. Activations are not rounded.
 """
 
 import torch
@@ -38,6 +38,49 @@ def dequantize(codes: torch.Tensor, scales: torch.Tensor, dtype: torch.dtype) ->
     code = torch.stack((codes & 15, codes >> 4), -1).flatten(-2)
     value = VALUES[(code & 7).long()] * torch.where(code > 7, -1.0, 1.0)
     return (value.unflatten(-1, (-1, BLOCK)) * torch.exp2(scales.float() - 127).unsqueeze(-1)).flatten(-2).to(dtype)
+
+
+@torch.library.custom_op("cpu_mxfp4::experts", mutates_args=("output",))
+def experts(
+    output: torch.Tensor,
+    hidden: torch.Tensor,
+    w13: torch.Tensor,
+    w2: torch.Tensor,
+    bias13: torch.Tensor | None,
+    bias2: torch.Tensor | None,
+    weights: torch.Tensor,
+    ids: torch.Tensor,
+    alternate: bool,
+    alpha: float,
+    limit: float,
+) -> None:
+    """Sum of each token's experts, one expert after the other, in float32 between the two multiplications.
+
+    An operator of its own, because torch.compile cannot look into a loop over the experts that were chosen.
+    `alternate`: gate and up alternate in `w13` (gpt-oss, with its clamped activation); otherwise first gate, then up.
+    """
+    total = torch.zeros(output.shape, dtype=torch.float32)
+    for expert in ids.unique().tolist():
+        token, place = (ids == expert).nonzero(as_tuple=True)
+        both = F.linear(hidden[token], w13[expert]).float()
+        if bias13 is not None:
+            both = both + bias13[expert].float()
+        if alternate:
+            gate, up = both[..., 0::2].clamp(max=limit), both[..., 1::2].clamp(-limit, limit)
+            inner = (up + 1) * gate * torch.sigmoid(alpha * gate)
+        else:
+            gate, up = both.chunk(2, dim=-1)
+            inner = F.silu(gate) * up
+        result = F.linear(inner.to(hidden.dtype), w2[expert]).float()
+        if bias2 is not None:
+            result = result + bias2[expert].float()
+        total.index_add_(0, token, result * weights[token, place].float().unsqueeze(-1))
+    output.copy_(total)
+
+
+@experts.register_fake
+def _(output, hidden, w13, w2, bias13, bias2, weights, ids, alternate, alpha, limit) -> None:
+    pass
 
 
 def register() -> None:
@@ -123,27 +166,20 @@ def register_experts() -> bool:
             apply_router_weight_on_input,
         ):
             if apply_router_weight_on_input or expert_map is not None:
-                raise NotImplementedError("MXFP4 experts without AMX: no router weights on input, no expert parallelism")
-            bias13, bias2 = self.quant_config.w1_bias, self.quant_config.w2_bias
-            total = torch.zeros(output.shape, dtype=torch.float32)
-            for expert in topk_ids.unique().tolist():
-                token, place = (topk_ids == expert).nonzero(as_tuple=True)
-                both = F.linear(hidden_states[token], self.w13[expert]).float()
-                if bias13 is not None:
-                    both = both + bias13[expert].float()
-                if activation == MoEActivation.SWIGLUOAI:  # gate and up alternate
-                    alpha = getattr(self.quant_config, "gemm1_alpha", None) or 1.702
-                    limit = getattr(self.quant_config, "gemm1_clamp_limit", None) or 7.0
-                    gate, up = both[..., 0::2].clamp(max=limit), both[..., 1::2].clamp(-limit, limit)
-                    inner = (up + 1) * gate * torch.sigmoid(alpha * gate)
-                else:  # first gate, then up
-                    gate, up = both.chunk(2, dim=-1)
-                    inner = F.silu(gate) * up
-                result = F.linear(inner.to(hidden_states.dtype), self.w2[expert]).float()
-                if bias2 is not None:
-                    result = result + bias2[expert].float()
-                total.index_add_(0, token, result * topk_weights[token, place].float().unsqueeze(-1))
-            output.copy_(total)
+                raise NotImplementedError("MXFP4 experts: neither router weights on input nor expert parallelism")
+            torch.ops.cpu_mxfp4.experts(
+                output,
+                hidden_states,
+                self.w13,
+                self.w2,
+                self.quant_config.w1_bias,
+                self.quant_config.w2_bias,
+                topk_weights,
+                topk_ids,
+                activation == MoEActivation.SWIGLUOAI,
+                getattr(self.quant_config, "gemm1_alpha", None) or 1.702,
+                getattr(self.quant_config, "gemm1_clamp_limit", None) or 7.0,
+            )
 
     ordinary = oracle.backend_to_kernel_cls
 
