@@ -12,7 +12,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("types",),
     ("progress", "rules", "variants"),
     ("api", "diagnosis", "encodings", "failures", "flags", "host", "lease", "record", "redact", "verification"),
-    ("cpu_bench", "diagnose_cli", "engine", "report"),
+    ("cpu_bench", "diagnose_cli", "engine", "guard", "report"),
     ("bench", "watch"),
     ("launch", "options", "staging"),
     ("preflight",),

@@ -13,7 +13,7 @@ from harness.api import Api
 from harness.bench import environment
 from harness.engine import Engine, EngineError
 from harness.flags import observed, resolve, shell_line
-from harness.host import read_host
+from harness.host import oom_kills, read_host
 from harness.launch import Launched, clear, launch, refused, settle
 from harness.preflight import preflight, provide
 from harness.progress import Progress
@@ -32,7 +32,7 @@ from harness.record import (
 from harness.redact import Redactor, from_environment
 from harness.report.markdown import render
 from harness.staging import Scene, faulty, staged
-from harness.types import Answer, Bench, Check, Deployment, Diagnosis, Image, Measurement, Variant, Verdict
+from harness.types import Answer, Bench, Check, Deployment, Diagnosis, Host, Image, Measurement, Variant, Verdict
 from harness.verification import ANSWER_TOKENS, CAPITAL, chat_problems, health_problems, models_problems
 
 
@@ -153,6 +153,7 @@ def attempt(
                 scene.after_start(engine, launched.outcome.container_id)
                 launched.watch.until_failed(recorder.record.expectation.start_budget_s)
             _after(recorder, launched)
+        recorder.update(measurements=recorder.record.measurements + _kernel_kills(host))
         measured = () if keep() else settle(bench.port, host.memory_available_gib, ours=fault is None)
         recorder.update(measurements=recorder.record.measurements + measured)
         if scene is not None:
@@ -272,10 +273,19 @@ def _after(recorder: Recorder, launched: Launched) -> None:
     recorder.update(
         phases=tuple(Phase(name=phase.name, at_s=phase.at_s) for phase in watch.phases),
         engine_facts=dict(watch.reader.facts),
+        memory=tuple(watch.guard.curve) if watch.guard else (),
         vllm_version=recorder.record.vllm_version or watch.reader.vllm_version,
         diagnosis=recorder.record.diagnosis or died,
         exit=recorder.record.exit or watch.exit,
     )
+
+
+def _kernel_kills(before: Host) -> tuple[Measurement, ...]:
+    """How many processes the kernel has killed for memory since `before`; nothing where it does not count."""
+    now = oom_kills()
+    if before.oom_kills is None or now is None:
+        return ()
+    return (Measurement(name="kernel_oom_kills", value=now - before.oom_kills, unit="processes"),)
 
 
 def _facts(image: Image | None) -> ImageFacts | None:

@@ -40,7 +40,7 @@ from harness.rules import (
 )
 from harness.types import Diagnosis, Evidence, Rule, Stage, Text
 
-SEEK_LINES = 2000
+SEEK_LINES = 400
 """Lines of one traceback that are read to find its end."""
 WRAPPED = 60
 """Characters of the shortest line that may have been wrapped."""
@@ -59,9 +59,9 @@ INCIDENT_LINES = 600
 STOPPED_BY_HAND = (0, 130, 143)
 """Exit codes of a deployment that somebody stopped: clean, SIGINT, SIGTERM."""
 
-_ANSI = re.compile(
-    r"(?:\x1b|\\u001b|\\x1b|\\033|#033|\^\[)\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\[[0-9;]{1,8}m"
-)
+_ANSI = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
+_REMAINS = re.compile(r"(?:\\u001b|\\x1b|\\033|#033|\^\[)?\[(?:[0-9]{1,2};?){1,4}m")
+"""What is left of ANSI codes where the escape character was lost or spelt out."""
 _STAMP = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?\s?(?:Z|UTC|[+-]\d\d:?\d\d)?"
 _PREFIX = re.compile(
     rf"""
@@ -103,7 +103,11 @@ class Line:
 
 def clean(raw: bytes, number: int = 0) -> Line:
     """Decode a line and take ANSI codes and prefixes off. Any bytes: undecodable ones become U+FFFD."""
-    text = _ANSI.sub("", raw.decode("utf-8", "replace").replace("\0", "")).rstrip()
+    text = raw.decode("utf-8", "replace").replace("\0", "").rstrip()
+    if "\x1b" in text:
+        text = _ANSI.sub("", text)
+    if "[0" in text or "[1" in text or "[3" in text:
+        text = _REMAINS.sub("", text)
     if "\r" in text:  # a progress bar that overwrote itself: what was left standing
         text = next((part for part in reversed(text.split("\r")) if part.strip()), "")
     message, source = text.lstrip(), ""
@@ -217,6 +221,7 @@ _TELLING = frozenset(
     for key in keys(pattern, most=1)
 )
 _TRACEBACK = b"Traceback"
+_ENDING = re.compile(rb"Error|Exception|Interrupt|Exit")
 
 
 # --- reading --------------------------------------------------------------------------------------------------------
@@ -367,23 +372,34 @@ class Reader:
         if new and found & _TELLING:
             self._tell(_line(data, start, number))
         signs = {sign for key in found for sign in self._table.get(key, ()) if self._open(sign.rule)}
+        window: list[Line] = []
         for sign in sorted(signs, key=lambda sign: sign.order):
-            self._confirm(sign, data, start, number)
-        if new and _TRACEBACK in found and not self.ready and not self._stopping and self._start.crash is None:
+            window = window or _window(data, start, number)
+            self._confirm(sign, window, number)
+        if (
+            new
+            and _TRACEBACK in found
+            and not self.ready
+            and not self._stopping
+            and self._start.crash is None
+            and not self._seeking
+        ):
             self._seek(data, start, number)
 
     def _seek(self, data: bytes, start: int, number: int) -> None:
         """Find the line that ends a traceback, here or in the next block."""
         self._seeking = True
         for _ in range(SEEK_LINES):
+            end = data.find(b"\n", start) + 1 or len(data)
             if start >= len(data):
                 return
-            line = _line(data, start, number)
-            if _EXCEPTION.match(line.message) and line.level not in _QUIET:
-                if not _NOISE.search(line.message) and not _DEATH.search(line.message):
-                    self._start.crash = self._start.crash or line
-                break
-            start, number = data.find(b"\n", start) + 1 or len(data), number + 1
+            if _ENDING.search(data, start, end):
+                line = _line(data, start, number)
+                if _EXCEPTION.match(line.message) and line.level not in _QUIET:
+                    if not _NOISE.search(line.message) and not _DEATH.search(line.message):
+                        self._start.crash = line
+                    break
+            start, number = end, number + 1
         self._seeking = False
 
     def _keep(self, data: bytes) -> None:
@@ -429,13 +445,13 @@ class Reader:
         if not self._state.death and any(text in line.text for text in STOPPING):
             self._stopping = self._stopping or line.number
 
-    def _confirm(self, sign: _Sign, data: bytes, start: int, number: int) -> None:
-        """Does the pattern match the line, or the wrapped message the line is part of?"""
+    def _confirm(self, sign: _Sign, window: list[Line], number: int) -> None:
+        """Does the pattern match line `number`, or the wrapped message it is part of?"""
         expression = _compile(sign.pattern)
-        lines = [_line(data, start, number)]
+        lines = [line for line in window if line.number == number]
         found = expression.search(lines[0].message)
         if found is None:
-            lines, found = _unwrapped(expression, _window(data, start, number))
+            lines, found = _unwrapped(expression, window)
         if found is None:
             return
         level = lines[0].level

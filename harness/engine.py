@@ -97,6 +97,11 @@ class Container:
         """SIGKILL."""
         self._engine.call(self._engine.client.api.kill, self.id)
 
+    def kill_if_there(self) -> None:
+        """SIGKILL; a container that has ended already is fine."""
+        with suppress(RefusedError):
+            self.kill()
+
     def close(self) -> None:
         """End the streams, whoever is reading them."""
         while self._streams:

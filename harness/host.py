@@ -28,6 +28,7 @@ def read_host() -> Host:
         gpu=gpu,
         driver=driver,
         boot_id=_text("/proc/sys/kernel/random/boot_id").strip() or None,
+        oom_kills=oom_kills(),
         product=_text("/sys/class/dmi/id/product_name").strip() or None,
     )
 
@@ -35,6 +36,17 @@ def read_host() -> Host:
 def memory_available_gib() -> float | None:
     """MemAvailable in GiB now."""
     return memory_gib(_text("/proc/meminfo"))[1]
+
+
+def memory_total_gib() -> float | None:
+    """MemTotal in GiB."""
+    return memory_gib(_text("/proc/meminfo"))[0]
+
+
+def oom_kills() -> int | None:
+    """The kernel's count of processes killed for memory, in containers too."""
+    found = re.search(r"^oom_kill (\d+)", _text("/proc/vmstat"), re.MULTILINE)
+    return int(found.group(1)) if found else None
 
 
 def memory_gib(meminfo: str) -> tuple[float | None, float | None]:

@@ -23,6 +23,7 @@ from harness.types import (
     Expectation,
     Host,
     Measurement,
+    MemoryPoint,
     Noun,
     Variant,
     Verdict,
@@ -129,6 +130,8 @@ class Record(Noun):
     engine_facts: dict[str, str] = Field(default_factory=dict)
     """What the engine logged about itself."""
     measurements: tuple[Measurement, ...] = ()
+    memory: tuple[MemoryPoint, ...] = ()
+    """The host's memory from the container's start to its end."""
     tests_available: int = 0
     """How many tests there are for this variant; fewer were run when the user selected."""
     tests: tuple[TestOutcome, ...] = ()

@@ -574,6 +574,10 @@ RULES: tuple[Rule, ...] = (
         patterns=(
             r"Bus error",
             r"bus error encountered in worker",
+            (
+                r"Insufficient space in (?P<segment>/dev/shm) for shared-memory allocation: (?P<wanted>\d+ MiB) required, "
+                r"(?P<free>\d+ MiB) free"
+            ),
             r"insufficient shared memory",
             r"No space left on device: '/dev/shm",
             r"[Ee]rror while creating shared memory segment (?P<segment>\S+)",
@@ -585,8 +589,8 @@ RULES: tuple[Rule, ...] = (
             r"exceeds memory available in /dev/shm",
         ),
         cause=Text(
-            en="/dev/shm in the container is too small[[ ({segment})]]: Docker's default is 64 MB.",
-            zh_tw="容器內的 /dev/shm 太小[[（{segment}）]]：Docker 預設只有 64 MB。",
+            en="/dev/shm in the container is too small[[: {wanted} needed, {free} free]]; Docker's default is 64 MB.",
+            zh_tw="容器內的 /dev/shm 太小[[：需要 {wanted}，只剩 {free}]]；Docker 預設只有 64 MB。",
         ),
         remedy=Text(
             en="`docker rm -f {container}` and start with `--ipc=host` (or `--shm-size=16g`).",
@@ -853,6 +857,7 @@ RULES: tuple[Rule, ...] = (
             r"EngineDeadError",
             r"EngineCore encountered an issue\. See stack trace",
             r"Engine core proc \S+ died unexpectedly",
+            r"Worker proc \S+ died unexpectedly",
             r"engine core exited unexpectedly",
             r"AsyncEngineDeadError",
             r"MQEngineDeadError",

@@ -228,6 +228,8 @@ class Host(Noun):
     """GPU name as nvidia-smi gives it."""
     driver: str | None = None
     boot_id: str | None = None
+    oom_kills: int | None = None
+    """Processes the kernel has killed for memory since boot."""
     product: str | None = None
 
     @property
@@ -270,6 +272,15 @@ class Measurement(Noun):
     unit: str
     limit: float | None = None
     ok: bool = True
+
+
+class MemoryPoint(Noun):
+    """Host memory at one moment, seconds from the container's start."""
+
+    at_s: float
+    available_gib: float
+    pressure: float | None = None
+    """PSI `full avg10` in percent; None where the kernel has no PSI."""
 
 
 class Deployment(Noun):

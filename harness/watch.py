@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from harness.diagnosis import Reader, diagnose
+from harness.guard import Guard, floor_gib
+from harness.host import memory_total_gib
 from harness.progress import Progress
 from harness.redact import Redactor
-from harness.types import Diagnosis, Exit, Noun
+from harness.types import Diagnosis, Evidence, Exit, Noun
 
 if TYPE_CHECKING:
     from harness.engine import Container
@@ -59,6 +61,7 @@ class Watch:
         self._failure: Diagnosis | None = None
         self._fatal_seen = False
         self._lock = threading.Lock()
+        self.guard: Guard | None = None
         self._drain: threading.Thread | None = None
         self._threads: list[threading.Thread] = []
 
@@ -75,6 +78,7 @@ class Watch:
             self.exit = ended
             self._news.put("exit")
         self._thread("health", lambda: self._await_health(base_url))
+        self.guard = Guard(container.kill_if_there, floor_gib=floor_gib(memory_total_gib()))
 
     def until_ready(self, budget_s: float, what: str, progress: Progress) -> Diagnosis | None:
         """Wait for `/health` 200 (None) or the first sign of failure; `budget_s` seconds after the start is one."""
@@ -120,6 +124,8 @@ class Watch:
         """End the threads; the log file is complete when the container is gone and its streams are closed."""
         self._over.set()
         self._wake.set()
+        if self.guard is not None:
+            self.guard.close()
         for thread in self._threads:
             thread.join(DRAIN_S)
 
@@ -127,14 +133,28 @@ class Watch:
         with self._lock:
             if self._failure is None:
                 self.reader.close()
+                guarded = self._guarded()
                 found = self.reader.diagnosis(
                     exit_code=self.exit.code if self.exit else None,
-                    oom_killed=bool(self.exit and self.exit.oom_killed),
+                    oom_killed=bool(guarded or (self.exit and self.exit.oom_killed)),
                     timed_out_s=timed_out_s,
                 )
+                if found is not None and guarded:
+                    found = found.model_copy(update={"evidence": (*found.evidence, *guarded)})
                 self._failure = found or diagnose(b"", daemon_error=self._lost or "the container ended")
             assert self._failure is not None
             return self._failure
+
+    def _guarded(self) -> tuple[Evidence, ...]:
+        """What the guard saw, when it was the guard that killed the container."""
+        if self.guard is None or self.guard.tripped is None:
+            return ()
+        point = self.guard.tripped
+        told = (
+            f"the harness killed the container {point.at_s:.1f} s after its start: {point.available_gib:.2f} GiB of "
+            f"host memory were available, the floor is {self.guard.floor_gib:.2f} GiB"
+        )
+        return (Evidence(line=0, text=told),)
 
     def _thread(self, name: str, work: Callable[[], None]) -> threading.Thread:
         thread = threading.Thread(target=work, name=f"watch-{name}", daemon=True)

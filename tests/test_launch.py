@@ -18,6 +18,7 @@ import pytest
 
 from harness import cpu_bench
 from harness.flags import LABEL, resolve
+from harness.host import memory_available_gib
 from harness.progress import progress
 from harness.redact import Redactor
 from harness.types import Bench, Deployment, Diagnosis, DockerFlags
@@ -251,3 +252,24 @@ def test_a_kept_container_stays(engine_or_skip: Engine, bench: Bench, name: str,
     assert kept is not None
     assert kept.inspect()["State"]["Running"]
     engine_or_skip.remove(kept.id)
+
+
+def test_a_container_that_eats_the_host_s_memory_is_killed_first(
+    engine_or_skip: Engine, bench: Bench, name: str, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The guard kills it at the floor, long before the kernel would; the diagnosis carries the numbers."""
+    available = memory_available_gib()
+    assert available is not None
+    floor = available - 1.5
+    monkeypatch.setattr("harness.watch.floor_gib", lambda _total: floor)
+    eat = "import time\nkept = []\nwhile True: kept.append(b'x' * (64 << 20)); time.sleep(0.02)\n"
+    with start(engine_or_skip, bench, log, probe(bench, name, eat)) as launched:
+        assert isinstance(launched.outcome, Diagnosis)
+        assert launched.outcome.rule == "host-oom-killed"
+        assert f"the floor is {floor:.2f} GiB" in launched.outcome.evidence[-1].text
+        assert launched.watch is not None
+        assert launched.watch.guard is not None
+        assert min(point.available_gib for point in launched.watch.guard.curve) < floor
+    left = memory_available_gib()
+    assert left is not None
+    assert left > floor - 1

@@ -59,20 +59,27 @@ def prepare(progress: Progress) -> CpuBench:
     """
     from harness.cpu_bench import engine, image
     from harness.cpu_bench.child import exclusive
+    from harness.cpu_bench.miniatures import MiniatureError
+    from harness.cpu_bench.miniatures import ensure as ensure_miniatures
+    from harness.encodings import EncodingsError
+    from harness.encodings import ensure as ensure_encodings
 
-    with exclusive(STATE / "lock", progress):
-        docker_host = engine.ensure(STATE, progress)
-        tag = image.ensure(docker_host, STATE, progress)
-
-        from harness.cpu_bench.miniatures import ensure as ensure_miniatures
-        from harness.encodings import ensure as ensure_encodings
-
-        home = STATE / "vllm-home"
-        ensure_encodings(home / "encodings", ENCODINGS, progress)
-        ensure_miniatures(
-            home / "huggingface", docker_host=docker_host, image=tag, encodings=home / "encodings", progress=progress
-        )
-    return CpuBench(docker_host=docker_host, image=tag, vllm_home=home)
+    home = STATE / "vllm-home"
+    try:
+        with exclusive(STATE / "lock", progress):
+            host = engine.ensure(STATE, progress)
+            tag = image.ensure(host, STATE, progress)
+            encodings = home / "encodings"
+            ensure_encodings(encodings, ENCODINGS, progress)
+            ensure_miniatures(home / "huggingface", docker_host=host, image=tag, encodings=encodings, progress=progress)
+    except (EncodingsError, MiniatureError) as error:
+        raise BenchError(str(error)) from error
+    except OSError as error:
+        raise BenchError(
+            f"{error}. The CPU bench keeps everything below {STATE}: make room or make it writable, or name another "
+            "directory with GB10_ACCEPTANCE_STATE, then run the same command again."
+        ) from error
+    return CpuBench(docker_host=host, image=tag, vllm_home=home)
 
 
 def running() -> bool:
