@@ -73,7 +73,7 @@ def _read(name: str) -> Iterator[bytes]:
     if name == "-":
         yield from _pieces(sys.stdin.buffer, None)
         return
-    with open(name, "rb") as stream:
+    with Path(name).open("rb") as stream:
         size = Path(name).stat().st_size
         yield from _pieces(stream, size or None)
 

@@ -54,8 +54,9 @@ MAX_LINE = 1 << 20
 """Bytes after which a line without an end is cut, so that memory stays flat on binary input."""
 WINDOW = (2, 4)
 """Physical lines before and after a hit in which a wrapped message is looked for."""
-INCIDENT_LINES = 600
-"""Lines before the engine's death in which its cause is looked for while serving."""
+INCIDENT_LINES = 400
+"""Lines before the end of an engine that served in which the cause is looked for."""
+SIGKILLED = 137
 STOPPED_BY_HAND = (0, 130, 143)
 """Exit codes of a deployment that somebody stopped: clean, SIGINT, SIGTERM."""
 
@@ -63,11 +64,12 @@ _ANSI = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 _REMAINS = re.compile(r"(?:\\u001b|\\x1b|\\033|#033|\^\[)?\[(?:[0-9]{1,2};?){1,4}m")
 """What is left of ANSI codes where the escape character was lost or spelt out."""
 _STAMP = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?\s?(?:Z|UTC|[+-]\d\d:?\d\d)?"
+_SYSLOG = r"[A-Z][a-z]{2}\s+\d{1,2}\s\d\d:\d\d:\d\d(?:\.\d+)?\s[\w.-]+\s"
 _PREFIX = re.compile(
     rf"""
-      (?P<compose>[A-Za-z0-9][\w.-]*)\s+\|\s?(?!\d)
+      (?P<compose>[A-Za-z][\w.-]*)\s+\|\s?
     | \[pod/(?P<pod>[^\]]+)\]\s
-    | (?:<\d+>\d?\s?)?[A-Z][a-z]{{2}}\s+\d{{1,2}}\s\d\d:\d\d:\d\d(?:\.\d+)?\s[\w.-]+\s(?P<syslog>[\w./@-]+)(?:\[\d+\])?:\s
+    | (?:<\d+>\d?\s?)?{_SYSLOG}(?P<syslog>[\w./@-]+)(?:\[\d+\])?:\s
     | (?:<\d+>\d?\s?)?{_STAMP}\s[\w.-]+\s(?P<journal>kernel(?=:)|[\w.@-]+(?=\[\d+\]:))(?:\[\d+\])?:\s
     | \[?{_STAMP}\]?\s+
     | (?:stdout|stderr)\s[FP]\s
@@ -80,7 +82,7 @@ _PREFIX = re.compile(
 )
 _LEVEL = re.compile(
     r"\s*(?:\[?(?P<level>DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL)\]?(?::|\s)\s*"
-    r"(?:\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?\s+)?(?:\[?[\w./-]+\.py:\d+\]\s?)?)"
+    r"(?:\d\d-\d\d \d\d:\d\d(?::\d\d)?(?:\.\d+)?\s+)?(?:\[?[\w./-]+\.py:\d+\]\s?)?)"
 )
 _QUIET = frozenset({"DEBUG", "INFO", "WARNING", "WARN"})
 _EXCEPTION = re.compile(r"(?:[A-Za-z_][\w.]*\.)?[A-Z]\w*(?:Error|Exception|Interrupt|Exit)\b(?::|$)")
@@ -149,11 +151,13 @@ _WORD = re.compile(rb"[A-Za-z_]\w{3,}")
 _WORD_END = re.compile(rb"[A-Za-z_]\w*$")
 _WORD_START = re.compile(rb"\w+")
 _COMMON = frozenset(
-    b"after blocks name takes took total Capturing CUDA Engine EngineCore Error Failed INFO Loading Using WARNING WorkerProc attention backend cache "
-    b"checkpoint compile completions config core default defined device disabled engine error failed file from "
-    b"generation initialized layer load memory model module name process profile prompt requests running runtime "
-    b"server setting started startup status supported that this throughput tokens torch type unknown usage vllm "
-    b"waiting with worker".split()
+    (
+        b"CUDA Capturing Engine EngineCore Error Failed INFO Loading Using WARNING WorkerProc after attention "
+        b"backend blocks cache checkpoint compile completions config core default defined device disabled "
+        b"engine error failed file from generation initialized layer load memory model module name process "
+        b"profile prompt requests running runtime server setting started startup status supported takes that "
+        b"this throughput tokens took torch total type unknown usage vllm waiting with worker"
+    ).split()
 )
 """Words that healthy logs are full of: taken as a key only when a pattern has no other."""
 
@@ -468,10 +472,8 @@ class Reader:
         state.hits.append(hit)
         if sign.rule.id == DEATH_RULE and self.ready:
             state.death = state.death or lines[0]
-        if self._fatal is None and sign.rule.fatal and (not self.ready or sign.rule.serving):
-            self._fatal = Evidence(line=lines[0].number, text=lines[0].text)
-        elif self._fatal is None and sign.rule.id == DEATH_RULE:
-            self._fatal = Evidence(line=lines[0].number, text=lines[0].text)
+        if (sign.rule.fatal and (not self.ready or sign.rule.serving)) or sign.rule.id == DEATH_RULE:
+            self._fatal = self._fatal or Evidence(line=lines[0].number, text=lines[0].text)
 
     # --- deciding ---------------------------------------------------------------------------------------------------
 
@@ -495,42 +497,64 @@ class Reader:
             daemon.close()
             hits = daemon._start.hits + hits
         values = {
-            "exit_code": "?" if exit_code is None else str(exit_code),
             "container": self.container or "CONTAINER",
             "phase": self.phase or "start",
-            "tail": self._last_words(),
         }
-        if hit := _root(hits):
-            return self._answer(hit.rule, values | dict(hit.groups), hit.lines, hits)
-        by_exit = next((rule for rule in self._rules if oom_killed and rule.oom_killed), None)
-        if by_exit is None and exit_code is not None and not (self._stopping and exit_code == 137):
-            by_exit = next((rule for rule in self._rules if exit_code in rule.exit_codes), None)
-        if by_exit is None and timed_out_s is not None:
+        if words := self._last_words():
+            values["tail"] = words
+        if exit_code is not None:
+            values["exit_code"] = str(exit_code)
+        if timed_out_s is not None:
             values["waited"] = f"{timed_out_s:.0f}"
-            by_exit = next((rule for rule in self._rules if rule.timeout), None)
-        if by_exit is not None:
-            return self._answer(by_exit, values, self._last_lines()[-1:], [])
+        if hit := _root(hits):
+            return self._answer(hit.rule, values | dict(hit.groups), hit.lines)
+        if rule := self._by_state(exit_code, oom_killed, timed_out=timed_out_s is not None):
+            return self._answer(rule, values, self._last_lines()[-1:])
+        shown = self._unknown()
+        if daemon_error:
+            shown = [*shown, clean(daemon_error.encode(), 1)]
+        ended_early = exit_code == 0 and not self.ready and not self._stopping
+        if shown or ended_early or self._crashed(exit_code):
+            return self._answer(UNEXPLAINED, values, [*shown, *self._last_lines()])
+        return None
+
+    def _crashed(self, exit_code: int | None) -> bool:
+        """Whether the exit code is that of a process nobody stopped: `docker stop` that lost patience ends in 137."""
+        return exit_code not in (None, *STOPPED_BY_HAND) and not (self._stopping and exit_code == SIGKILLED)
+
+    def _by_state(self, exit_code: int | None, oom_killed: bool, *, timed_out: bool) -> Rule | None:
+        """The rule the exit state alone points to."""
+        for rule in self._rules:
+            if (oom_killed and rule.oom_killed) or (exit_code in rule.exit_codes and self._crashed(exit_code)):
+                return rule
+        return next((rule for rule in self._rules if timed_out and rule.timeout), None)
+
+    def _unknown(self) -> list[Line]:
+        """The lines that show a failed start no rule knows."""
+        if self.ready:
+            return []
         state = self._start if self._start.death or self._start.crash else self._previous
-        shown = [line for line in (state.crash, state.death) if line is not None]
-        failed = exit_code not in (None, *STOPPED_BY_HAND) or (exit_code == 0 and not self.ready and not self._stopping)
-        if not (failed or (shown and not self.ready) or daemon_error):
-            return None
-        if daemon_error and not shown:
-            shown = [clean(daemon_error.encode(), 1)]
-        return self._answer(UNEXPLAINED, values, [*shown, *self._last_lines()], [])
+        return [line for line in (state.crash, state.death) if line is not None]
 
     def _hits(self, exit_code: int | None, oom_killed: bool) -> Iterator[Hit]:
         """Hits that count: of the start that failed, or of the engine that died while it served."""
-        if not self.ready:
-            hits = self._start.hits or ([] if self._start.crash else self._previous.hits)
+        if self.ready:
+            hits = [hit for hit in self._serve.hits if self._counts(hit, self._crashed(exit_code) or oom_killed)]
         else:
-            died = self._serve.death or (exit_code not in (None, *STOPPED_BY_HAND) and not self._stopping) or oom_killed
-            since = (self._serve.death.number if self._serve.death else self.lines) - INCIDENT_LINES
-            hits = [hit for hit in self._serve.hits if hit.rule.serving or (died and hit.number >= since)]
-        writers = {hit.source for hit in hits if hit.source in self._sources or "vllm" in hit.source.lower()}
-        for hit in hits:
-            if not self._sources or hit.source in (self._sources | writers | HOST_SOURCES):
-                yield hit
+            hits = self._start.hits or ([] if self._start.crash else self._previous.hits)
+            if self._start.death:  # it never served: that it is dead is no news, unless the line says why
+                hits = [hit for hit in hits if hit.rule.id != DEATH_RULE or hit.groups]
+        ours = {hit.source for hit in hits if "vllm" in hit.source.lower()} | self._sources | HOST_SOURCES
+        yield from (hit for hit in hits if not self._sources or hit.source in ours)
+
+    def _counts(self, hit: Hit, crashed: bool) -> bool:
+        """Whether what was seen while serving is the deployment's failure, not one request's."""
+        if hit.rule.serving:
+            return True
+        if self._serve.death is not None:
+            return hit.number >= self._serve.death.number - INCIDENT_LINES
+        ended = self.lines if crashed else self._stopping
+        return hit.number >= ended - INCIDENT_LINES if ended else False
 
     def _last_lines(self) -> list[Line]:
         return [clean(raw, number) for number, raw in self._tail if raw.strip()]
@@ -538,7 +562,7 @@ class Reader:
     def _last_words(self) -> str:
         return next((line.message for line in reversed(self._last_lines())), "")
 
-    def _answer(self, rule: Rule, values: Mapping[str, str], lines: Iterable[Line], hits: list[Hit]) -> Diagnosis:
+    def _answer(self, rule: Rule, values: Mapping[str, str], lines: Iterable[Line]) -> Diagnosis:
         return Diagnosis(
             rule=rule.id,
             stage=Stage.SERVE if self.ready and rule.stage is not Stage.DAEMON else rule.stage,

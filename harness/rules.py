@@ -29,12 +29,11 @@ DEATH: tuple[str, ...] = (
     r"Engine core initialization failed",
     r"EngineCore failed to start",
     r"EngineCore hit an exception",
-    r"EngineCore encountered a fatal error",
     r"WorkerProc failed to start",
     r"WorkerProc initialization failed",
     r"Engine process failed to start",
 )
-"""vLLM gives up. Never the cause: that stands elsewhere, and these lines only say that there is one."""
+"""The start fails. Never the cause: that stands elsewhere, and these lines only say that there is one."""
 
 VERSION: tuple[str, ...] = (
     r"vLLM API server version (\S+)",
@@ -110,99 +109,131 @@ HOST_SOURCES: frozenset[str] = frozenset(
 DEATH_RULE = "engine-dead"
 """The rule whose hits end the serving: what was seen shortly before is its cause."""
 
-_LOAD_CAUSES = (
-    "cuda-oom",
-    "host-oom-killed",
-    "disk-full",
-    "permission-denied",
-    "driver-mismatch",
-    "gpu-memory-startup",
-)
-
 RULES: tuple[Rule, ...] = (
     Rule(
         id="harmony-vocab",
-        fatal=True,
         stage=Stage.SERVE,
-        serving=True,
         patterns=(
             r"HarmonyError: (?P<what>.*vocab file.*)",
             r"(?P<what>error downloading or loading vocab file(?:: .*)?)",
             r"(?P<what>invalid tiktoken vocab file(?:: .*)?)",
         ),
+        serving=True,
+        fatal=True,
         cause=Text(
-            en="gpt-oss needs the tokenizer vocabulary o200k_base.tiktoken for its Harmony format and could not load it"
-            "[[: {what}]].",
+            en=(
+                "gpt-oss needs the tokenizer vocabulary o200k_base.tiktoken for its Harmony format and could not "
+                "load it[[: {what}]]."
+            ),
             zh_tw="gpt-oss 的 Harmony 格式需要詞彙檔 o200k_base.tiktoken，但無法載入[[：{what}]]。",
         ),
         remedy=Text(
-            en="Put o200k_base.tiktoken and cl100k_base.tiktoken into ~/vllm/encodings, then `docker rm -f {container}` "
-            "and start again with `-v ~/vllm/encodings:/etc/encodings:ro -e TIKTOKEN_ENCODINGS_BASE=/etc/encodings`.",
-            zh_tw="把 o200k_base.tiktoken 與 cl100k_base.tiktoken 放進 ~/vllm/encodings，執行 `docker rm -f {container}`，"
-            "再加上 `-v ~/vllm/encodings:/etc/encodings:ro -e TIKTOKEN_ENCODINGS_BASE=/etc/encodings` 重新啟動。",
+            en=(
+                "Put o200k_base.tiktoken and cl100k_base.tiktoken into ~/vllm/encodings, then `docker rm -f "
+                "{container}` and start again with `-v ~/vllm/encodings:/etc/encodings:ro -e "
+                "TIKTOKEN_ENCODINGS_BASE=/etc/encodings`."
+            ),
+            zh_tw=(
+                "把 o200k_base.tiktoken 與 cl100k_base.tiktoken 放進 ~/vllm/encodings，執行 `docker rm -f "
+                "{container}`，再加上 `-v ~/vllm/encodings:/etc/encodings:ro -e "
+                "TIKTOKEN_ENCODINGS_BASE=/etc/encodings` 重新啟動。"
+            ),
         ),
     ),
     Rule(
         id="gpu-memory-startup",
-        fatal=True,
         stage=Stage.START,
         patterns=(
-            r"Free memory on device (?:\S+ )?\((?P<free>[\d.]+)/(?P<total>[\d.]+) GiB\) on startup is less than desired "
-            r"GPU memory utilization \((?P<utilization>[\d.]+), (?P<wanted>[\d.]+) GiB\)",
-            r"Available memory on node \d+ \((?P<free>[\d.]+)/(?P<total>[\d.]+) GiB\) on startup is less than desired "
-            r"CPU memory utilization \((?P<utilization>[\d.]+), (?P<wanted>[\d.]+) GiB\)",
-            r"Available memory on node \d+ \((?P<free>[\d.]+)/(?P<total>[\d.]+) GiB\) on kv cache allocation is less "
-            r"than requested memory for kv \((?P<wanted>[\d.]+) GiB\)",
-            r"Error in memory profiling\. Initial free memory (?P<initial>[\d.]+) (?:GiB|MiB|bytes)?,? current free memory "
-            r"(?P<free>[\d.]+)",
+            (
+                r"Free memory on device (?:\S+ )?\((?P<free>[\d.]+)/(?P<total>[\d.]+) GiB\) on startup is less than "
+                r"desired GPU memory utilization \((?P<utilization>[\d.]+), (?P<wanted>[\d.]+) GiB\)"
+            ),
+            (
+                r"Available memory on node \d+ \((?P<free>[\d.]+)/(?P<total>[\d.]+) GiB\) on startup is less than "
+                r"desired CPU memory utilization \((?P<utilization>[\d.]+), (?P<wanted>[\d.]+) GiB\)"
+            ),
+            (
+                r"Available memory on node \d+ \((?P<free>[\d.]+)/(?P<total>[\d.]+) GiB\) on kv cache allocation is "
+                r"less than requested memory for kv \((?P<wanted>[\d.]+) GiB\)"
+            ),
+            (
+                r"Error in memory profiling\. Initial free memory (?P<initial>[\d.]+) (?:GiB|MiB|bytes)?,? current "
+                r"free memory (?P<free>[\d.]+)"
+            ),
         ),
+        fatal=True,
         ratios=(("fits", "free", "total"),),
         cause=Text(
-            en="Not enough free memory at start[[: {free} of {total} GiB are free]]"
-            "[[, --gpu-memory-utilization {utilization} asks for {wanted} GiB]].",
-            zh_tw="啟動時可用記憶體不足[[：{total} GiB 中只有 {free} GiB 可用]]"
-            "[[，--gpu-memory-utilization {utilization} 需要 {wanted} GiB]]。",
+            en=(
+                "Not enough free memory at start[[: {free} of {total} GiB are free]][[, --gpu-memory-utilization "
+                "{utilization} asks for {wanted} GiB]]."
+            ),
+            zh_tw=(
+                "啟動時可用記憶體不足[[：{total} GiB 中只有 {free} GiB 可用]][[，--gpu-memory-utilization "
+                "{utilization} 需要 {wanted} GiB]]。"
+            ),
         ),
         remedy=Text(
-            en="Lower --gpu-memory-utilization[[ to {fits} or less]] (and --max-model-len if the KV cache gets too small), "
-            "or free memory: stop other GPU processes (`nvidia-smi`, `docker ps`) and, on GB10, drop the page cache with "
-            "`sync; echo 3 | sudo tee /proc/sys/vm/drop_caches`.",
-            zh_tw="把 --gpu-memory-utilization 調低[[到 {fits} 以下]]（KV cache 太小時一併調低 --max-model-len），"
-            "或釋放記憶體：停掉其他 GPU 程序（`nvidia-smi`、`docker ps`）；在 GB10 上可用 "
-            "`sync; echo 3 | sudo tee /proc/sys/vm/drop_caches` 清除分頁快取。",
+            en=(
+                "Lower --gpu-memory-utilization[[ to {fits} or less]] (and --max-model-len if the KV cache gets too "
+                "small), or free memory: stop other GPU processes (`nvidia-smi`, `docker ps`) and, on GB10, drop the "
+                "page cache with `sync; echo 3 | sudo tee /proc/sys/vm/drop_caches`."
+            ),
+            zh_tw=(
+                "把 --gpu-memory-utilization 調低[[到 {fits} 以下]]（KV cache 太小時一併調低 --max-model-len），"
+                "或釋放記憶體：停掉其他 GPU 程序（`nvidia-smi`、`docker ps`）；在 GB10 上可用 `sync; echo 3 | sudo "
+                "tee /proc/sys/vm/drop_caches` 清除分頁快取。"
+            ),
         ),
     ),
     Rule(
         id="kv-cache-too-small",
-        fatal=True,
         stage=Stage.COMPILE,
         patterns=(
-            r"To serve at least one request with the models?'?s'? max seq len \((?P<length>\d+)\), \((?P<wanted>[\d.]+) GiB "
-            r"KV cache is needed, which is larger than the available KV cache memory \((?P<free>-?[\d.]+) GiB\)\."
-            r"(?:.*?estimated maximum model length is (?P<fits>\d+))?",
+            (
+                r"To serve at least one request with the models?'?s'? max seq len \((?P<length>\d+)\), "
+                r"\((?P<wanted>[\d.]+) GiB KV cache is needed, which is larger than the available KV cache memory "
+                r"\((?P<free>-?[\d.]+) GiB\)\.(?:.*?estimated maximum model length is (?P<fits>\d+))?"
+            ),
             r"To serve at least one request with the models?'?s'? max seq len",
             r"No available memory for the cache blocks",
-            r"model's max seq len \((?P<length>\d+)\) is larger than the maximum number of tokens that can be stored in "
-            r"KV cache \((?P<fits>\d+)\)",
+            (
+                r"model's max seq len \((?P<length>\d+)\) is larger than the maximum number of tokens that can be "
+                r"stored in KV cache \((?P<fits>\d+)\)"
+            ),
             r"Cannot auto-fit max_model_len: not enough GPU memory",
         ),
         consequence_of=("cuda-oom", "gpu-memory-startup"),
+        fatal=True,
         cause=Text(
-            en="After loading the model too little memory is left for the KV cache"
-            "[[: one request of {length} tokens needs {wanted} GiB, {free} GiB are there]].",
-            zh_tw="載入模型後剩下的記憶體不夠放 KV cache[[：一個 {length} tokens 的請求需要 {wanted} GiB，只有 {free} GiB]]。",
+            en=(
+                "After loading the model too little memory is left for the KV cache[[: one request of {length} "
+                "tokens needs {wanted} GiB, {free} GiB are there]]."
+            ),
+            zh_tw=(
+                "載入模型後剩下的記憶體不夠放 KV cache[[：一個 {length} tokens 的請求需要 {wanted} GiB，只有 {free} "
+                "GiB]]。"
+            ),
         ),
         remedy=Text(
-            en="Lower --max-model-len[[ to {fits} or less]], or raise --gpu-memory-utilization if `free -g` shows room.",
-            zh_tw="把 --max-model-len 調低[[到 {fits} 以下]]；若 `free -g` 顯示還有空間，也可以調高 --gpu-memory-utilization。",
+            en=(
+                "Lower --max-model-len[[ to {fits} or less]], or raise --gpu-memory-utilization if `free -g` shows "
+                "room."
+            ),
+            zh_tw=(
+                "把 --max-model-len 調低[[到 {fits} 以下]]；若 `free -g` 顯示還有空間，也可以調高 "
+                "--gpu-memory-utilization。"
+            ),
         ),
     ),
     Rule(
         id="cuda-oom",
         stage=Stage.LOAD,
         patterns=(
-            r"CUDA out of memory\. Tried to allocate (?P<wanted>[\d.]+ [KMG]iB)(?:.*?total capacity of (?P<total>[\d.]+ GiB))?"
-            r"(?:.*?of which (?P<free>[\d.]+ [KMG]iB) is free)?",
+            (
+                r"CUDA out of memory\. Tried to allocate (?P<wanted>[\d.]+ [KMG]iB)(?:.*?total capacity of "
+                r"(?P<total>[\d.]+ GiB))?(?:.*?of which (?P<free>[\d.]+ [KMG]iB) is free)?"
+            ),
             r"OutOfMemoryError: (?:CUDA|HIP) out of memory",
             r"CUDA out of memory occurred when warming up sampler with (?P<requests>\d+)",
             r"CUDA error: out of memory",
@@ -219,21 +250,25 @@ RULES: tuple[Rule, ...] = (
             zh_tw="GPU 記憶體用盡[[，當時要配置 {wanted}]][[（{total} 中只剩 {free}）]]。",
         ),
         remedy=Text(
-            en="Lower --gpu-memory-utilization by 0.05 and --max-model-len (or --max-num-seqs), make sure nothing else uses "
-            "the GPU (`nvidia-smi`), then start again.",
-            zh_tw="把 --gpu-memory-utilization 調低 0.05，並調低 --max-model-len（或 --max-num-seqs），"
-            "確認沒有其他程序占用 GPU（`nvidia-smi`），再重新啟動。",
+            en=(
+                "Lower --gpu-memory-utilization by 0.05 and --max-model-len (or --max-num-seqs), make sure nothing "
+                "else uses the GPU (`nvidia-smi`), then start again."
+            ),
+            zh_tw=(
+                "把 --gpu-memory-utilization 調低 0.05，並調低 --max-model-len（或 "
+                "--max-num-seqs），確認沒有其他程序占用 GPU（`nvidia-smi`），再重新啟動。"
+            ),
         ),
     ),
     Rule(
         id="host-oom-killed",
         stage=Stage.LOAD,
-        serving=True,
-        exit_codes=(137,),
-        oom_killed=True,
         patterns=(
             r"Failed core proc\(s\): \{[^}]*: -9\b",
-            r"(?:Out of memory|Memory cgroup out of memory): Killed process (?P<pid>\d+) \((?P<process>VLLM|vllm|python|ray|pt_main)",
+            (
+                r"(?:Out of memory|Memory cgroup out of memory): Killed process (?P<pid>\d+) "
+                r"\((?P<process>VLLM|vllm|python|ray|pt_main)"
+            ),
             r"oom-kill:.*task=(?P<process>VLLM|vllm|python|ray|pt_main)",
             r"A process of this unit has been killed by the OOM killer",
             r"code=killed, status=9/KILL",
@@ -245,26 +280,43 @@ RULES: tuple[Rule, ...] = (
             r"exited with code 137",
             r"^Killed$",
             r"\d+ Killed (?:vllm|python)",
+            r"line \d+: +\d+ Killed\b",
+            r"Engine process \(pid \d+\) died.*(?:-9|SIGKILL)",
         ),
+        serving=True,
+        exit_codes=(137,),
+        oom_killed=True,
         cause=Text(
-            en="The engine was killed with SIGKILL[[ (exit code {exit_code})]] while in phase '{phase}': the host, or the "
-            "container's memory limit, ran out of memory. On GB10 the GPU's memory is the host's.",
-            zh_tw="引擎在「{phase}」階段被 SIGKILL 終止[[（exit code {exit_code}）]]：主機或容器的記憶體上限已用盡。"
-            "GB10 的 GPU 與主機共用記憶體。",
+            en=(
+                "The engine was killed with SIGKILL[[ (exit code {exit_code})]] while in phase '{phase}': the host, "
+                "or the container's memory limit, ran out of memory. On GB10 the GPU's memory is the host's."
+            ),
+            zh_tw=(
+                "引擎在「{phase}」階段被 SIGKILL 終止[[（exit code {exit_code}）]]：主機或容器的記憶體上限已用盡。"
+                "GB10 的 GPU 與主機共用記憶體。"
+            ),
         ),
         remedy=Text(
-            en="Confirm with `sudo dmesg -T | grep -iE 'out of memory|killed process'`, lower --gpu-memory-utilization by "
-            "0.1 (and --max-model-len), stop other memory users (`ps aux --sort=-rss | head`), remove a `--memory` limit, "
-            "then start again.",
-            zh_tw="用 `sudo dmesg -T | grep -iE 'out of memory|killed process'` 確認，把 --gpu-memory-utilization 調低 0.1"
-            "（以及 --max-model-len），停掉其他占用記憶體的程序（`ps aux --sort=-rss | head`），移除 `--memory` 上限，再重新啟動。",
+            en=(
+                "Confirm with `sudo dmesg -T | grep -iE 'out of memory|killed process'`, lower "
+                "--gpu-memory-utilization by 0.1 (and --max-model-len), stop other memory users (`ps aux --sort=-rss "
+                "| head`), remove a `--memory` limit, then start again."
+            ),
+            zh_tw=(
+                "用 `sudo dmesg -T | grep -iE 'out of memory|killed process'` 確認，把 --gpu-memory-utilization 調低 "
+                "0.1（以及 --max-model-len），停掉其他占用記憶體的程序（`ps aux --sort=-rss | head`），移除 "
+                "`--memory` 上限，再重新啟動。"
+            ),
         ),
     ),
     Rule(
         id="container-name-conflict",
         stage=Stage.DAEMON,
         patterns=(
-            r"[Tt]he container name \"/?(?P<name>[^\"]+)\" is already in use by container \"?(?P<holder>[0-9a-f]{12,64})?",
+            (
+                r"[Tt]he container name \"/?(?P<name>[^\"]+)\" is already in use by container "
+                r"\"?(?P<holder>[0-9a-f]{12,64})?"
+            ),
             r"name \W*(?P<name>[\w.-]+)\W* is already in use",
             r"name \W*(?P<name>[\w.-]+)\W* is already used by ID",
         ),
@@ -276,19 +328,22 @@ RULES: tuple[Rule, ...] = (
             "bind-mount-missing",
         ),
         cause=Text(
-            en="A container named {name} exists already[[ ({holder})]].",
-            zh_tw="已有名為 {name} 的容器[[（{holder}）]]。",
+            en="A container of that name exists already[[: {name}]][[ ({holder})]].",
+            zh_tw="已有同名的容器[[：{name}]][[（{holder}）]]。",
         ),
         remedy=Text(
-            en="`docker rm -f {name}`, then start again (look first whether it is still needed: `docker ps -a --filter "
-            "name={name}`).",
-            zh_tw="執行 `docker rm -f {name}` 後重新啟動（先用 `docker ps -a --filter name={name}` 確認它已不需要）。",
+            en=(
+                "`docker rm -f[[ {name}]]`, then start again; look first whether it is still needed: `docker ps -a[[ "
+                "--filter name={name}]]`."
+            ),
+            zh_tw=(
+                "執行 `docker rm -f[[ {name}]]` 後重新啟動；先用 `docker ps -a[[ --filter name={name}]]` 確認它已不需要。"
+            ),
         ),
     ),
     Rule(
         id="port-in-use",
         stage=Stage.DAEMON,
-        serving=True,
         patterns=(
             r"Bind for (?:\S+:)?(?P<port>\d+) failed: port is already allocated",
             r"listen (?:tcp|udp)\S* \S*?:(?P<port>\d+): bind: address already in use",
@@ -302,17 +357,22 @@ RULES: tuple[Rule, ...] = (
             r"EADDRINUSE",
             r"socket has failed to listen",
         ),
+        serving=True,
         cause=Text(
             en="The port[[ {port}]] is taken by another process or container.",
             zh_tw="連接埠[[ {port}]] 已被其他程序或容器占用。",
         ),
         remedy=Text(
-            en="Find the holder: `docker ps[[ --filter publish={port}]]` and `sudo ss -ltnp[[ 'sport = :{port}']]`; stop it "
-            "with `docker rm -f NAME` (or `sudo kill PID`), then start again. A container that was left in state Created "
-            "must be removed first: `docker rm -f {container}`.",
-            zh_tw="找出占用者：`docker ps[[ --filter publish={port}]]` 與 `sudo ss -ltnp[[ 'sport = :{port}']]`；"
-            "用 `docker rm -f NAME`（或 `sudo kill PID`）停掉它再重新啟動。若留下 Created 狀態的容器，"
-            "先執行 `docker rm -f {container}`。",
+            en=(
+                "Find the holder: `docker ps[[ --filter publish={port}]]` and `sudo ss -ltnp[[ 'sport = :{port}']]`; "
+                "stop it with `docker rm -f NAME` (or `sudo kill PID`), then start again. A container that was left "
+                "in state Created must be removed first: `docker rm -f {container}`."
+            ),
+            zh_tw=(
+                "找出占用者：`docker ps[[ --filter publish={port}]]` 與 `sudo ss -ltnp[[ 'sport = :{port}']]`；用 "
+                "`docker rm -f NAME`（或 `sudo kill PID`）停掉它再重新啟動。若留下 Created 狀態的容器，先執行 "
+                "`docker rm -f {container}`。"
+            ),
         ),
     ),
     Rule(
@@ -339,14 +399,23 @@ RULES: tuple[Rule, ...] = (
             r"NVMLError_Unknown",
         ),
         cause=Text(
-            en="The container gets no GPU: the NVIDIA driver or container toolkit is missing or not set up[[ ({device})]].",
+            en=(
+                "The container gets no GPU: the NVIDIA driver or container toolkit is missing or not set up[[ "
+                "({device})]]."
+            ),
             zh_tw="容器拿不到 GPU：NVIDIA 驅動程式或 container toolkit 沒有安裝或沒有設定[[（{device}）]]。",
         ),
         remedy=Text(
-            en="Check `nvidia-smi` on the host; then `sudo apt-get install -y nvidia-container-toolkit && sudo nvidia-ctk "
-            "runtime configure --runtime=docker && sudo systemctl restart docker`, and start with `--gpus all`.",
-            zh_tw="先在主機上確認 `nvidia-smi`；再執行 `sudo apt-get install -y nvidia-container-toolkit && sudo nvidia-ctk "
-            "runtime configure --runtime=docker && sudo systemctl restart docker`，並以 `--gpus all` 啟動。",
+            en=(
+                "Check `nvidia-smi` on the host; then `sudo apt-get install -y nvidia-container-toolkit && sudo "
+                "nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker`, and start with "
+                "`--gpus all`."
+            ),
+            zh_tw=(
+                "先在主機上確認 `nvidia-smi`；再執行 `sudo apt-get install -y nvidia-container-toolkit && sudo "
+                "nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker`，並以 `--gpus all` "
+                "啟動。"
+            ),
         ),
     ),
     Rule(
@@ -367,15 +436,22 @@ RULES: tuple[Rule, ...] = (
             r"NVMLError_LibRmVersionMismatch",
         ),
         cause=Text(
-            en="The host's NVIDIA driver does not fit the image's CUDA[[: {condition} is required]]"
-            "[[ (driver API {driver})]].",
+            en=(
+                "The host's NVIDIA driver does not fit the image's CUDA[[: {condition} is required]][[ (driver API "
+                "{driver})]]."
+            ),
             zh_tw="主機的 NVIDIA 驅動程式與映像檔的 CUDA 不相容[[：需要 {condition}]][[（driver API {driver}）]]。",
         ),
         remedy=Text(
-            en="Compare `nvidia-smi` with the image's release notes: update the driver (`sudo apt-get update && sudo apt-get "
-            "dist-upgrade && sudo reboot`) or use an older image; after a driver update without reboot, reboot.",
-            zh_tw="比對 `nvidia-smi` 與映像檔的版本說明：更新驅動程式（`sudo apt-get update && sudo apt-get dist-upgrade && sudo "
-            "reboot`）或改用較舊的映像檔；若更新驅動後尚未重新開機，請重新開機。",
+            en=(
+                "Compare `nvidia-smi` with the image's release notes: update the driver (`sudo apt-get update && "
+                "sudo apt-get dist-upgrade && sudo reboot`) or use an older image; after a driver update without "
+                "reboot, reboot."
+            ),
+            zh_tw=(
+                "比對 `nvidia-smi` 與映像檔的版本說明：更新驅動程式（`sudo apt-get update && sudo apt-get "
+                "dist-upgrade && sudo reboot`）或改用較舊的映像檔；若更新驅動後尚未重新開機，請重新開機。"
+            ),
         ),
     ),
     Rule(
@@ -400,10 +476,14 @@ RULES: tuple[Rule, ...] = (
             zh_tw="映像檔沒有支援這顆 GPU 架構的 kernel[[（{arch}）]]。",
         ),
         remedy=Text(
-            en="Use an image built for GB10 (sm_121, CUDA 13): `docker pull nvcr.io/nvidia/vllm:25.09-py3` or newer; "
-            "`nvidia-smi --query-gpu=name,compute_cap --format=csv` shows what the GPU is.",
-            zh_tw="改用支援 GB10（sm_121、CUDA 13）的映像檔：`docker pull nvcr.io/nvidia/vllm:25.09-py3` 或更新版本；"
-            "`nvidia-smi --query-gpu=name,compute_cap --format=csv` 可查看 GPU 架構。",
+            en=(
+                "Use an image built for GB10 (sm_121, CUDA 13): `docker pull nvcr.io/nvidia/vllm:25.09-py3` or "
+                "newer; `nvidia-smi --query-gpu=name,compute_cap --format=csv` shows what the GPU is."
+            ),
+            zh_tw=(
+                "改用支援 GB10（sm_121、CUDA 13）的映像檔：`docker pull nvcr.io/nvidia/vllm:25.09-py3` "
+                "或更新版本；`nvidia-smi --query-gpu=name,compute_cap --format=csv` 可查看 GPU 架構。"
+            ),
         ),
     ),
     Rule(
@@ -430,16 +510,19 @@ RULES: tuple[Rule, ...] = (
             zh_tw="無法下載映像檔[[：{image}]][[（{why}）]]。",
         ),
         remedy=Text(
-            en="Check the name and tag, then pull by hand: `docker pull IMAGE`; for nvcr.io first `docker login nvcr.io` "
-            "(user `$oauthtoken`, password: NGC API key). `docker images` shows what is there.",
-            zh_tw="確認名稱與 tag 後手動下載：`docker pull IMAGE`；nvcr.io 請先 `docker login nvcr.io`"
-            "（使用者 `$oauthtoken`，密碼為 NGC API key）。`docker images` 可查看現有映像檔。",
+            en=(
+                "Check the name and tag, then pull by hand: `docker pull IMAGE`; for nvcr.io first `docker login "
+                "nvcr.io` (user `$oauthtoken`, password: NGC API key). `docker images` shows what is there."
+            ),
+            zh_tw=(
+                "確認名稱與 tag 後手動下載：`docker pull IMAGE`；nvcr.io 請先 `docker login nvcr.io`（使用者 "
+                "`$oauthtoken`，密碼為 NGC API key）。`docker images` 可查看現有映像檔。"
+            ),
         ),
     ),
     Rule(
         id="image-platform",
         stage=Stage.DAEMON,
-        quiet=True,
         patterns=(
             r"no matching manifest for (?P<wanted>\S+) in the manifest list",
             r"exec format error",
@@ -447,21 +530,25 @@ RULES: tuple[Rule, ...] = (
             r"image with reference .* was found but (?:does not match|its platform)",
         ),
         consequence_of=("unsupported-arch",),
+        quiet=True,
         cause=Text(
             en="The image is built for another CPU architecture[[ than {wanted}]].",
             zh_tw="映像檔是給其他 CPU 架構用的[[，不是 {wanted}]]。",
         ),
         remedy=Text(
-            en="GB10 is arm64: `docker image inspect IMAGE --format '{{.Architecture}}'` must say arm64; "
-            "`docker pull --platform linux/arm64 IMAGE`.",
-            zh_tw="GB10 是 arm64：`docker image inspect IMAGE --format '{{.Architecture}}'` 應為 arm64；"
-            "請執行 `docker pull --platform linux/arm64 IMAGE`。",
+            en=(
+                "GB10 is arm64: `docker image inspect IMAGE --format '{{.Architecture}}'` must say arm64; `docker "
+                "pull --platform linux/arm64 IMAGE`."
+            ),
+            zh_tw=(
+                "GB10 是 arm64：`docker image inspect IMAGE --format '{{.Architecture}}'` 應為 arm64；請執行 `docker "
+                "pull --platform linux/arm64 IMAGE`。"
+            ),
         ),
     ),
     Rule(
         id="entrypoint-missing",
         stage=Stage.DAEMON,
-        exit_codes=(126, 127),
         patterns=(
             r"exec: \W*(?P<command>[^\"\\]+)\W+ executable file not found",
             r"exec: \W*(?P<command>[^\"\\]+)\W+ stat \S+ no such file",
@@ -474,15 +561,21 @@ RULES: tuple[Rule, ...] = (
             r"No module named '?(?P<command>vllm\b[\w.]*)",
             r"can't open file '(?P<command>[^']+)'",
         ),
+        exit_codes=(126, 127),
         cause=Text(
             en="The container's command does not exist in the image[[: {command}]].",
             zh_tw="映像檔裡沒有容器要執行的指令[[：{command}]]。",
         ),
         remedy=Text(
-            en="Give the whole command after the image, `IMAGE vllm serve MODEL …`, and check with `docker image inspect IMAGE "
-            "--format '{{.Config.Entrypoint}} {{.Config.Cmd}}'`; `docker logs {container}` shows the rest.",
-            zh_tw="在映像檔後面給完整指令 `IMAGE vllm serve MODEL …`，並用 `docker image inspect IMAGE --format "
-            "'{{.Config.Entrypoint}} {{.Config.Cmd}}'` 檢查；`docker logs {container}` 可看其餘訊息。",
+            en=(
+                "Give the whole command after the image, `IMAGE vllm serve MODEL …`, and check with `docker image "
+                "inspect IMAGE --format '{{.Config.Entrypoint}} {{.Config.Cmd}}'`; `docker logs {container}` shows "
+                "the rest."
+            ),
+            zh_tw=(
+                "在映像檔後面給完整指令 `IMAGE vllm serve MODEL …`，並用 `docker image inspect IMAGE --format "
+                "'{{.Config.Entrypoint}} {{.Config.Cmd}}'` 檢查；`docker logs {container}` 可看其餘訊息。"
+            ),
         ),
     ),
     Rule(
@@ -500,9 +593,13 @@ RULES: tuple[Rule, ...] = (
             zh_tw="模型在 Hugging Face 上受限，目前的 token 沒有權限[[：{model}]]。",
         ),
         remedy=Text(
-            en="Accept the licence on the model's page, then pass a token that may read it: `export HF_TOKEN=hf_…` and start "
-            "with `-e HF_TOKEN`.",
-            zh_tw="先在模型頁面接受授權條款，再傳入有權限的 token：`export HF_TOKEN=hf_…`，啟動時加上 `-e HF_TOKEN`。",
+            en=(
+                "Accept the licence on the model's page, then pass a token that may read it: `export HF_TOKEN=hf_…` "
+                "and start with `-e HF_TOKEN`."
+            ),
+            zh_tw=(
+                "先在模型頁面接受授權條款，再傳入有權限的 token：`export HF_TOKEN=hf_…`，啟動時加上 `-e HF_TOKEN`。"
+            ),
         ),
     ),
     Rule(
@@ -533,50 +630,58 @@ RULES: tuple[Rule, ...] = (
             zh_tw="找不到模型，或無法連線取得[[：{model}]][[（缺少 {file}）]][[（無法連上 {host}）]]。",
         ),
         remedy=Text(
-            en="Check the model's name; check what is cached: `ls ~/vllm/huggingface/hub`; without network download first with "
-            "`HF_TOKEN=… hf download MODEL --cache-dir ~/vllm/huggingface/hub`, and mount it with "
-            "`-v ~/vllm/huggingface:/root/.cache/huggingface`.",
-            zh_tw="檢查模型名稱；用 `ls ~/vllm/huggingface/hub` 查看快取；沒有網路時先執行 "
-            "`HF_TOKEN=… hf download MODEL --cache-dir ~/vllm/huggingface/hub`，並以 "
-            "`-v ~/vllm/huggingface:/root/.cache/huggingface` 掛載。",
+            en=(
+                "Check the model's name; check what is cached: `ls ~/vllm/huggingface/hub`; without network download "
+                "first with `HF_TOKEN=… hf download MODEL --cache-dir ~/vllm/huggingface/hub`, and mount it with `-v "
+                "~/vllm/huggingface:/root/.cache/huggingface`."
+            ),
+            zh_tw=(
+                "檢查模型名稱；用 `ls ~/vllm/huggingface/hub` 查看快取；沒有網路時先執行 `HF_TOKEN=… hf download "
+                "MODEL --cache-dir ~/vllm/huggingface/hub`，並以 `-v ~/vllm/huggingface:/root/.cache/huggingface` "
+                "掛載。"
+            ),
         ),
     ),
     Rule(
         id="disk-full",
         stage=Stage.LOAD,
-        consequence_of=("shm-too-small",),
         patterns=(
             r"No space left on device",
             r"no space left on device",
             r"kind: StorageFull",
             r"Not enough free disk space to download",
-            r"not enough free disk space to download the file\. The expected file size is: (?P<wanted>[\d.]+ MB)\. The target "
-            r"location (?P<path>\S+) only has (?P<free>[\d.]+ MB)",
+            (
+                r"not enough free disk space to download the file\. The expected file size is: (?P<wanted>[\d.]+ "
+                r"MB)\. The target location (?P<path>\S+) only has (?P<free>[\d.]+ MB)"
+            ),
             r"Disk quota exceeded",
             r"Data processing error: .*os error 28",
         ),
+        consequence_of=("shm-too-small",),
         cause=Text(
             en="The disk is full[[: {wanted} needed, {free} free at {path}]].",
             zh_tw="磁碟空間不足[[：需要 {wanted}，{path} 只剩 {free}]]。",
         ),
         remedy=Text(
-            en="`df -h ~/vllm /var/lib/docker`; free space with `docker system prune` and by removing models under "
-            "~/vllm/huggingface/hub that are not needed (`du -sh ~/vllm/huggingface/hub/*`), then start again.",
-            zh_tw="執行 `df -h ~/vllm /var/lib/docker`；用 `docker system prune` 並刪除 ~/vllm/huggingface/hub 下不需要的模型"
-            "（`du -sh ~/vllm/huggingface/hub/*`）騰出空間，再重新啟動。",
+            en=(
+                "`df -h ~/vllm /var/lib/docker`; free space with `docker system prune` and by removing models under "
+                "~/vllm/huggingface/hub that are not needed (`du -sh ~/vllm/huggingface/hub/*`), then start again."
+            ),
+            zh_tw=(
+                "執行 `df -h ~/vllm /var/lib/docker`；用 `docker system prune` 並刪除 ~/vllm/huggingface/hub "
+                "下不需要的模型（`du -sh ~/vllm/huggingface/hub/*`）騰出空間，再重新啟動。"
+            ),
         ),
     ),
     Rule(
         id="shm-too-small",
         stage=Stage.LOAD,
-        serving=True,
-        exit_codes=(135,),
         patterns=(
             r"Bus error",
             r"bus error encountered in worker",
             (
-                r"Insufficient space in (?P<segment>/dev/shm) for shared-memory allocation: (?P<wanted>\d+ MiB) required, "
-                r"(?P<free>\d+ MiB) free"
+                r"Insufficient space in (?P<segment>/dev/shm) for shared-memory allocation: (?P<wanted>\d+ MiB) "
+                r"required, (?P<free>\d+ MiB) free"
             ),
             r"insufficient shared memory",
             r"No space left on device: '/dev/shm",
@@ -588,6 +693,8 @@ RULES: tuple[Rule, ...] = (
             r"posix_fallocate.*No space",
             r"exceeds memory available in /dev/shm",
         ),
+        serving=True,
+        exit_codes=(135,),
         cause=Text(
             en="/dev/shm in the container is too small[[: {wanted} needed, {free} free]]; Docker's default is 64 MB.",
             zh_tw="容器內的 /dev/shm 太小[[：需要 {wanted}，只剩 {free}]]；Docker 預設只有 64 MB。",
@@ -619,10 +726,15 @@ RULES: tuple[Rule, ...] = (
             zh_tw="GPU 或主機之間的通訊失敗（NCCL）[[：{what}]]。",
         ),
         remedy=Text(
-            en="One GB10 needs `--tensor-parallel-size 1`. For more hosts set `NCCL_SOCKET_IFNAME` and `GLOO_SOCKET_IFNAME` to "
-            "the interface that links them (`ip -br addr`), and start once with `-e NCCL_DEBUG=INFO`.",
-            zh_tw="單台 GB10 請用 `--tensor-parallel-size 1`。多台主機時把 `NCCL_SOCKET_IFNAME` 與 `GLOO_SOCKET_IFNAME` "
-            "設為互連的介面（`ip -br addr`），並加上 `-e NCCL_DEBUG=INFO` 再啟動一次。",
+            en=(
+                "One GB10 needs `--tensor-parallel-size 1`. For more hosts set `NCCL_SOCKET_IFNAME` and "
+                "`GLOO_SOCKET_IFNAME` to the interface that links them (`ip -br addr`), and start once with `-e "
+                "NCCL_DEBUG=INFO`."
+            ),
+            zh_tw=(
+                "單台 GB10 請用 `--tensor-parallel-size 1`。多台主機時把 `NCCL_SOCKET_IFNAME` 與 "
+                "`GLOO_SOCKET_IFNAME` 設為互連的介面（`ip -br addr`），並加上 `-e NCCL_DEBUG=INFO` 再啟動一次。"
+            ),
         ),
     ),
     Rule(
@@ -646,7 +758,6 @@ RULES: tuple[Rule, ...] = (
             r"requires at least 1 argument",
             r"flag needs an argument: (?P<flag>.+)",
         ),
-        exit_codes=(2,),
         consequence_of=(
             "max-model-len-invalid",
             "unsupported-quantization",
@@ -664,6 +775,7 @@ RULES: tuple[Rule, ...] = (
             "ulimit-refused",
             "image-pull",
         ),
+        exit_codes=(2,),
         cause=Text(
             en="vLLM (or Docker) does not accept an argument[[: {flag}]][[ ({why})]].",
             zh_tw="vLLM（或 Docker）不接受某個參數[[：{flag}]][[（{why}）]]。",
@@ -681,8 +793,10 @@ RULES: tuple[Rule, ...] = (
             r"argument --quantization/-q: invalid choice: '(?P<method>[^']+)'",
             r"(?P<method>Mxfp4) linear layer is not implemented",
             r"Failed to find a kernel that can implement the (?P<method>\w+) linear layer",
-            r"Quantization method specified in the model config \((?P<method>[^)]+)\) does not match the quantization method "
-            r"specified in the `?quantization`? argument \((?P<flag>[^)]+)\)",
+            (
+                r"Quantization method specified in the model config \((?P<method>[^)]+)\) does not match the "
+                r"quantization method specified in the `?quantization`? argument \((?P<flag>[^)]+)\)"
+            ),
             r"is not supported for quantization method (?P<method>[^\s.]+)",
             r"The quantization method (?P<method>\S+) is not supported for the current GPU",
             r"is not divisible by min_thread_n",
@@ -692,20 +806,31 @@ RULES: tuple[Rule, ...] = (
             r"Failed to find a kernel that can implement",
         ),
         cause=Text(
-            en="This model, GPU or version cannot be served with that quantisation[[ ({method})]][[; the flag says {flag}]].",
+            en=(
+                "This model, GPU or version cannot be served with that quantisation[[ ({method})]][[; the flag says "
+                "{flag}]]."
+            ),
             zh_tw="這個模型、GPU 或版本不支援該量化方式[[（{method}）]][[；參數指定的是 {flag}]]。",
         ),
         remedy=Text(
-            en="Drop `--quantization` (vLLM takes it from the checkpoint), or use a checkpoint quantised that way, or a newer "
-            "image.",
-            zh_tw="移除 `--quantization`（vLLM 會從 checkpoint 讀取），或改用以該方式量化的 checkpoint，或使用較新的映像檔。",
+            en=(
+                "Drop `--quantization` (vLLM takes it from the checkpoint), or use a checkpoint quantised that way, "
+                "or a newer image."
+            ),
+            zh_tw=(
+                "移除 `--quantization`（vLLM 會從 checkpoint 讀取），或改用以該方式量化的 "
+                "checkpoint，或使用較新的映像檔。"
+            ),
         ),
     ),
     Rule(
         id="unsupported-model",
         stage=Stage.START,
         patterns=(
-            r"Model architectures? \[(?P<arch>[^\]]*)\] (?:are not supported|failed to be inspected|is not supported)",
+            (
+                r"Model architectures? \[(?P<arch>[^\]]*)\] (?:are not supported|failed to be inspected|is not "
+                r"supported)"
+            ),
             r"Model architecture (?P<arch>\S+) was supported in vLLM until (?P<version>\S+)",
             r"does not recognize this architecture",
             r"model type `?(?P<arch>[\w.-]+)`? but Transformers does not recognize this architecture",
@@ -720,17 +845,23 @@ RULES: tuple[Rule, ...] = (
             zh_tw="這個版本的 vLLM 不支援模型架構[[：{arch}]]。",
         ),
         remedy=Text(
-            en="Use an image with a newer vLLM (and transformers), or another model; a model with code of its own needs "
-            "`--trust-remote-code`.",
-            zh_tw="改用較新 vLLM（與 transformers）的映像檔，或換一個模型；自帶程式碼的模型需要 `--trust-remote-code`。",
+            en=(
+                "Use an image with a newer vLLM (and transformers), or another model; a model with code of its own "
+                "needs `--trust-remote-code`."
+            ),
+            zh_tw=(
+                "改用較新 vLLM（與 transformers）的映像檔，或換一個模型；自帶程式碼的模型需要 `--trust-remote-code`。"
+            ),
         ),
     ),
     Rule(
         id="max-model-len-invalid",
         stage=Stage.START,
         patterns=(
-            r"User-specified max_model_len \((?P<length>\d+)\) is greater than the derived max_model_len "
-            r"\(\w+=(?P<fits>\d+)",
+            (
+                r"User-specified max_model_len \((?P<length>\d+)\) is greater than the derived max_model_len "
+                r"\(\w+=(?P<fits>\d+)"
+            ),
             r"User-specified max_model_len",
             r"max_num_batched_tokens \((?P<batched>\d+)\) is smaller than max_model_len \((?P<length>\d+)\)",
         ),
@@ -739,8 +870,8 @@ RULES: tuple[Rule, ...] = (
             zh_tw="--max-model-len[[ {length}]] 超過模型上限[[（{fits}）]]。",
         ),
         remedy=Text(
-            en="Start with `--max-model-len {fits}` or less.",
-            zh_tw="改用 `--max-model-len {fits}` 或更小的值啟動。",
+            en="Start with a smaller --max-model-len[[: `--max-model-len {fits}` or less]].",
+            zh_tw="改用較小的 --max-model-len 啟動[[：`--max-model-len {fits}` 或更小]]。",
         ),
     ),
     Rule(
@@ -769,15 +900,21 @@ RULES: tuple[Rule, ...] = (
         ),
         consequence_of=("cuda-oom", "disk-full"),
         cause=Text(
-            en="The weights on disk are damaged, incomplete or do not fit the model[[: {what}]]"
-            "[[ ({found} of {wanted} bytes)]].",
+            en=(
+                "The weights on disk are damaged, incomplete or do not fit the model[[: {what}]][[ ({found} of "
+                "{wanted} bytes)]]."
+            ),
             zh_tw="磁碟上的權重損毀、不完整，或與模型不符[[：{what}]][[（{wanted} 位元組中只有 {found}）]]。",
         ),
         remedy=Text(
-            en="Download again: `rm -rf ~/vllm/huggingface/hub/models--ORG--MODEL` (slashes of the model's name become `--`), "
-            "then start again or `hf download ORG/MODEL`.",
-            zh_tw="重新下載：`rm -rf ~/vllm/huggingface/hub/models--ORG--MODEL`（模型名稱的斜線改為 `--`），"
-            "再重新啟動或執行 `hf download ORG/MODEL`。",
+            en=(
+                "Download again: `rm -rf ~/vllm/huggingface/hub/models--ORG--MODEL` (slashes of the model's name "
+                "become `--`), then start again or `hf download ORG/MODEL`."
+            ),
+            zh_tw=(
+                "重新下載：`rm -rf ~/vllm/huggingface/hub/models--ORG--MODEL`（模型名稱的斜線改為 "
+                "`--`），再重新啟動或執行 `hf download ORG/MODEL`。"
+            ),
         ),
     ),
     Rule(
@@ -808,11 +945,16 @@ RULES: tuple[Rule, ...] = (
             zh_tw="無法載入 tokenizer 或 chat template[[：{what}]]。",
         ),
         remedy=Text(
-            en="Check that tokenizer.json, tokenizer_config.json and the chat template lie beside the weights (`ls "
-            "~/vllm/huggingface/hub/models--*/snapshots/*`); download them again, or give `--tokenizer MODEL` / "
-            "`--chat-template FILE`.",
-            zh_tw="確認 tokenizer.json、tokenizer_config.json 與 chat template 和權重放在一起（`ls "
-            "~/vllm/huggingface/hub/models--*/snapshots/*`）；重新下載，或指定 `--tokenizer MODEL`／`--chat-template FILE`。",
+            en=(
+                "Check that tokenizer.json, tokenizer_config.json and the chat template lie beside the weights (`ls "
+                "~/vllm/huggingface/hub/models--*/snapshots/*`); download them again, or give `--tokenizer MODEL` / "
+                "`--chat-template FILE`."
+            ),
+            zh_tw=(
+                "確認 tokenizer.json、tokenizer_config.json 與 chat template 和權重放在一起（`ls "
+                "~/vllm/huggingface/hub/models--*/snapshots/*`）；重新下載，或指定 `--tokenizer "
+                "MODEL`／`--chat-template FILE`。"
+            ),
         ),
     ),
     Rule(
@@ -837,21 +979,35 @@ RULES: tuple[Rule, ...] = (
             r"failed to map segment from shared object",
             r"No such file or directory: '(?P<what>ninja|nvcc|gcc|g\+\+|cc)'",
         ),
-        consequence_of=(*_LOAD_CAUSES, "unsupported-arch", "gpu-runtime-missing"),
+        consequence_of=(
+            "cuda-oom",
+            "host-oom-killed",
+            "disk-full",
+            "permission-denied",
+            "driver-mismatch",
+            "gpu-memory-startup",
+            "unsupported-arch",
+            "gpu-runtime-missing",
+        ),
         cause=Text(
-            en="Compiling the model's kernels failed[[: {what}]].", zh_tw="編譯模型的 kernel 失敗[[：{what}]]。"
+            en="Compiling the model's kernels failed[[: {what}]].",
+            zh_tw="編譯模型的 kernel 失敗[[：{what}]]。",
         ),
         remedy=Text(
-            en="Start once with `--enforce-eager` to get going; then remove the compile cache (`rm -rf "
-            "~/.cache/vllm/torch_compile_cache`, in the container /root/.cache/vllm) and try an image of another version.",
-            zh_tw="先加上 `--enforce-eager` 啟動以恢復服務；再刪除編譯快取（`rm -rf ~/.cache/vllm/torch_compile_cache`，"
-            "容器內為 /root/.cache/vllm），並嘗試其他版本的映像檔。",
+            en=(
+                "Start once with `--enforce-eager` to get going; then remove the compile cache (`rm -rf "
+                "~/.cache/vllm/torch_compile_cache`, in the container /root/.cache/vllm) and try an image of another "
+                "version."
+            ),
+            zh_tw=(
+                "先加上 `--enforce-eager` 啟動以恢復服務；再刪除編譯快取（`rm -rf "
+                "~/.cache/vllm/torch_compile_cache`，容器內為 /root/.cache/vllm），並嘗試其他版本的映像檔。"
+            ),
         ),
     ),
     Rule(
         id="engine-dead",
         stage=Stage.SERVE,
-        serving=True,
         patterns=(
             r"EngineCore encountered a fatal error",
             r"EngineDeadError",
@@ -862,6 +1018,8 @@ RULES: tuple[Rule, ...] = (
             r"AsyncEngineDeadError",
             r"MQEngineDeadError",
             r"Engine loop has died",
+            r"Engine process \(pid \d+\) died",
+            r"failed \(engine dead\)",
             r"Engine loop is not running",
             r"MQLLMEngine is already dead",
             r"Background loop has errored already",
@@ -873,17 +1031,23 @@ RULES: tuple[Rule, ...] = (
             r"Segmentation fault",
             r"Segfault encountered",
         ),
-        exit_codes=(139, 134),
         consequence_of=("*",),
+        serving=True,
+        exit_codes=(139, 134),
         cause=Text(
             en="The engine died while it served[[: {what}]].",
             zh_tw="引擎在服務期間死亡[[：{what}]]。",
         ),
         remedy=Text(
-            en="Read what stands before the first traceback (`docker logs {container} 2>&1 | grep -nE 'ERROR|Traceback' | head`), "
-            "then `docker rm -f {container}` and start again; the exit code 0 of a dead engine means nothing.",
-            zh_tw="先看第一個 traceback 之前的訊息（`docker logs {container} 2>&1 | grep -nE 'ERROR|Traceback' | head`），"
-            "再 `docker rm -f {container}` 並重新啟動；引擎死亡後的 exit code 0 沒有意義。",
+            en=(
+                "Read what stands before the first traceback (`docker logs {container} 2>&1 | grep -nE "
+                "'ERROR|Traceback' | head`), then `docker rm -f {container}` and start again; the exit code 0 of a "
+                "dead engine means nothing."
+            ),
+            zh_tw=(
+                "先看第一個 traceback 之前的訊息（`docker logs {container} 2>&1 | grep -nE 'ERROR|Traceback' | "
+                "head`），再 `docker rm -f {container}` 並重新啟動；引擎死亡後的 exit code 0 沒有意義。"
+            ),
         ),
     ),
     Rule(
@@ -901,10 +1065,14 @@ RULES: tuple[Rule, ...] = (
             zh_tw="權限不足[[：{path}]]。",
         ),
         remedy=Text(
-            en="For the Docker socket: `sudo usermod -aG docker $USER && newgrp docker`. For files: `sudo chown -R $USER "
-            "~/vllm` and mount the cache writable (no `:ro`).",
-            zh_tw="Docker socket：`sudo usermod -aG docker $USER && newgrp docker`。檔案：`sudo chown -R $USER ~/vllm`，"
-            "且快取不要以唯讀（`:ro`）掛載。",
+            en=(
+                "For the Docker socket: `sudo usermod -aG docker $USER && newgrp docker`. For files: `sudo chown -R "
+                "$USER ~/vllm` and mount the cache writable (no `:ro`)."
+            ),
+            zh_tw=(
+                "Docker socket：`sudo usermod -aG docker $USER && newgrp docker`。檔案：`sudo chown -R $USER "
+                "~/vllm`，且快取不要以唯讀（`:ro`）掛載。"
+            ),
         ),
     ),
     Rule(
@@ -923,10 +1091,14 @@ RULES: tuple[Rule, ...] = (
             zh_tw="Docker daemon 沒有回應[[（{socket}）]]。",
         ),
         remedy=Text(
-            en="`sudo systemctl start docker`, then `docker info`; if it does not start: `sudo journalctl -u docker -n 50`. "
-            "Check `echo $DOCKER_HOST` and `docker context ls` too.",
-            zh_tw="執行 `sudo systemctl start docker` 後用 `docker info` 確認；若無法啟動：`sudo journalctl -u docker -n 50`。"
-            "也請檢查 `echo $DOCKER_HOST` 與 `docker context ls`。",
+            en=(
+                "`sudo systemctl start docker`, then `docker info`; if it does not start: `sudo journalctl -u docker "
+                "-n 50`. Check `echo $DOCKER_HOST` and `docker context ls` too."
+            ),
+            zh_tw=(
+                "執行 `sudo systemctl start docker` 後用 `docker info` 確認；若無法啟動：`sudo journalctl -u docker "
+                "-n 50`。也請檢查 `echo $DOCKER_HOST` 與 `docker context ls`。"
+            ),
         ),
     ),
     Rule(
@@ -945,8 +1117,8 @@ RULES: tuple[Rule, ...] = (
             zh_tw="要掛載的目錄在主機上不存在[[：{path}]]。",
         ),
         remedy=Text(
-            en="`mkdir -p {path}` (or correct the path after `-v`; it must be absolute), then start again.",
-            zh_tw="執行 `mkdir -p {path}`（或修正 `-v` 後面的路徑，須為絕對路徑），再重新啟動。",
+            en="`mkdir -p[[ {path}]]` (or correct the path after `-v`; it must be absolute), then start again.",
+            zh_tw="執行 `mkdir -p[[ {path}]]`（或修正 `-v` 後面的路徑，須為絕對路徑），再重新啟動。",
         ),
     ),
     Rule(
@@ -963,16 +1135,19 @@ RULES: tuple[Rule, ...] = (
             zh_tw="主機拒絕容器的 --ulimit[[（rlimit 類型 {type}；8 為 memlock）]][[：{what}]]。",
         ),
         remedy=Text(
-            en="Start the daemon as root (not rootless) with CAP_SYS_RESOURCE, raise its limit (`sudo systemctl edit docker`: "
-            "`LimitMEMLOCK=infinity`, then `sudo systemctl restart docker`), or drop the --ulimit.",
-            zh_tw="以 root（非 rootless）並具 CAP_SYS_RESOURCE 執行 daemon，提高上限（`sudo systemctl edit docker`："
-            "`LimitMEMLOCK=infinity`，再 `sudo systemctl restart docker`），或移除該 --ulimit。",
+            en=(
+                "Start the daemon as root (not rootless) with CAP_SYS_RESOURCE, raise its limit (`sudo systemctl "
+                "edit docker`: `LimitMEMLOCK=infinity`, then `sudo systemctl restart docker`), or drop the --ulimit."
+            ),
+            zh_tw=(
+                "以 root（非 rootless）並具 CAP_SYS_RESOURCE 執行 daemon，提高上限（`sudo systemctl edit "
+                "docker`：`LimitMEMLOCK=infinity`，再 `sudo systemctl restart docker`），或移除該 --ulimit。"
+            ),
         ),
     ),
     Rule(
         id="start-timeout",
         stage=Stage.START,
-        timeout=True,
         patterns=(
             r"Timed out waiting for engine",
             r"VLLM_ENGINE_READY_TIMEOUT_S",
@@ -980,15 +1155,20 @@ RULES: tuple[Rule, ...] = (
             r"DistStoreError: (?P<what>.*)",
         ),
         consequence_of=("*",),
+        timeout=True,
         cause=Text(
             en="The engine was not ready in time[[ ({waited} s)]]; it was in phase '{phase}'.",
             zh_tw="引擎未能及時就緒[[（{waited} 秒）]]；停在「{phase}」階段。",
         ),
         remedy=Text(
-            en="`docker logs --tail 50 {container}`: if it still makes progress, give it more time (`-e "
-            "VLLM_ENGINE_READY_TIMEOUT_S=1800`); if not, `docker rm -f {container}` and start again.",
-            zh_tw="執行 `docker logs --tail 50 {container}`：若仍有進展，給它更多時間（`-e VLLM_ENGINE_READY_TIMEOUT_S=1800`）；"
-            "否則 `docker rm -f {container}` 後重新啟動。",
+            en=(
+                "`docker logs --tail 50 {container}`: if it still makes progress, give it more time (`-e "
+                "VLLM_ENGINE_READY_TIMEOUT_S=1800`); if not, `docker rm -f {container}` and start again."
+            ),
+            zh_tw=(
+                "執行 `docker logs --tail 50 {container}`：若仍有進展，給它更多時間（`-e "
+                "VLLM_ENGINE_READY_TIMEOUT_S=1800`）；否則 `docker rm -f {container}` 後重新啟動。"
+            ),
         ),
     ),
 )
@@ -998,13 +1178,18 @@ UNEXPLAINED = Rule(
     id="unexplained",
     stage=Stage.UNKNOWN,
     cause=Text(
-        en="The deployment failed for a reason no rule knows (exit code {exit_code}). Last words: {tail}",
-        zh_tw="部署失敗，原因不在已知規則中（exit code {exit_code}）。最後訊息：{tail}",
+        en="The deployment failed for a reason no rule knows[[ (exit code {exit_code})]].[[ Last words: {tail}]]",
+        zh_tw="部署失敗，原因不在已知規則中[[（exit code {exit_code}）]]。[[最後訊息：{tail}]]",
     ),
     remedy=Text(
-        en="Read `docker logs {container}`; once the cause is known add a `Rule` to harness/rules.py and the log to "
-        "tests/logs/<rule-id>/.",
-        zh_tw="請看 `docker logs {container}`；找到原因後，在 harness/rules.py 加一條 `Rule`，並把 log 放進 tests/logs/<rule-id>/。",
+        en=(
+            "Read `docker logs {container}`; once the cause is known add a `Rule` to harness/rules.py and the log to "
+            "tests/logs/<rule-id>/."
+        ),
+        zh_tw=(
+            "請看 `docker logs {container}`；找到原因後，在 harness/rules.py 加一條 `Rule`，並把 log 放進 "
+            "tests/logs/<rule-id>/。"
+        ),
     ),
 )
 """What is left when a failure matches no rule."""

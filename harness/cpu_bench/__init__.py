@@ -8,6 +8,8 @@ tiny checkpoints under the same repository names. Only the choice of a bench imp
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,19 +61,39 @@ def prepare(progress: Progress) -> CpuBench:
     """
     from harness.cpu_bench import engine, image
     from harness.cpu_bench.child import exclusive
-    from harness.cpu_bench.miniatures import MiniatureError
+
+    with _told(), exclusive(STATE / "lock", progress):
+        host = engine.ensure(STATE, progress)
+        tag = image.ensure(host, STATE, progress)
+    return CpuBench(docker_host=host, image=tag, vllm_home=miniature_home(progress))
+
+
+def miniature_home(progress: Progress) -> Path:
+    """A vLLM home with the encodings and both miniatures, which are brought where they are missing.
+
+    Also for starts that must fail on another bench. Raises BenchError.
+    """
+    from harness.cpu_bench.child import exclusive
     from harness.cpu_bench.miniatures import ensure as ensure_miniatures
-    from harness.encodings import EncodingsError
     from harness.encodings import ensure as ensure_encodings
 
     home = STATE / "vllm-home"
+    with _told(), exclusive(STATE / "lock", progress):
+        ensure_encodings(home / "encodings", ENCODINGS, progress)
+        ensure_miniatures(
+            home / "huggingface", docker_host="", image="", encodings=home / "encodings", progress=progress
+        )
+    return home
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Whatever goes wrong below is a BenchError that says what to do."""
+    from harness.cpu_bench.miniatures import MiniatureError
+    from harness.encodings import EncodingsError
+
     try:
-        with exclusive(STATE / "lock", progress):
-            host = engine.ensure(STATE, progress)
-            tag = image.ensure(host, STATE, progress)
-            encodings = home / "encodings"
-            ensure_encodings(encodings, ENCODINGS, progress)
-            ensure_miniatures(home / "huggingface", docker_host=host, image=tag, encodings=encodings, progress=progress)
+        yield
     except (EncodingsError, MiniatureError) as error:
         raise BenchError(str(error)) from error
     except OSError as error:
@@ -79,7 +101,6 @@ def prepare(progress: Progress) -> CpuBench:
             f"{error}. The CPU bench keeps everything below {STATE}: make room or make it writable, or name another "
             "directory with GB10_ACCEPTANCE_STATE, then run the same command again."
         ) from error
-    return CpuBench(docker_host=host, image=tag, vllm_home=home)
 
 
 def running() -> bool:

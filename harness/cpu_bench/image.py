@@ -52,7 +52,8 @@ REPOSITORY = "gb10-acceptance/cpu-bench"
 BASE_REPOSITORY = "gb10-acceptance/vllm-cpu"
 
 BUILD_GB = 14.0
-"""GB free that a build needs under STATE and the engine's data root together; measured peak: see docs."""
+"""GB free that a build needs under STATE and the engine's data root together. Measured: 0.5 (root file system), 4.1 at
+most (vLLM while pip installs it), 2.8 (the image); the usual torch build for x86-64 is some GB larger."""
 HOST_PYTHON = "/usr/bin/python3"
 """The distribution's interpreter: the same version as the image's, so pip decides there what fits the image."""
 
@@ -121,7 +122,18 @@ def ensure(docker_host: str, state: Path, progress: Progress) -> str:
         _base(docker_host, build, log, progress)
     _finish(docker_host, wanted, log, progress)
     shutil.rmtree(build, ignore_errors=True)
+    if older := _others(docker_host, {wanted, base_tag()}):
+        progress.say(
+            f"{len(older)} older images of the CPU bench are kept; to remove: docker image rm {' '.join(older)}"
+        )
     return wanted
+
+
+def _others(docker_host: str, current: set[str]) -> list[str]:
+    """Images of this bench in the engine under other names: of other checkouts, or outdated."""
+    names = [f"--filter=reference={repository}" for repository in (REPOSITORY, BASE_REPOSITORY)]
+    told = docker(docker_host, "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", *names).stdout.decode()
+    return sorted(set(told.split()) - current)
 
 
 def _there(docker_host: str, image: str) -> bool:
@@ -237,7 +249,6 @@ def _rootfs(build: Path, log: Path, progress: Progress) -> Path:
         options = work / "apt.conf"  # proxies, certificates, retries: as on the host
         options.write_text("".join(re.findall(r'(?m)^Acquire::(?:http|https|Check-|Retries)\S* "[^"]+";\n', told)))
         tar = work / "rootfs.tar"
-        # Package lists in one file per stanza: apt inside the image is as the host's, without its options.
         run(
             [
                 "mmdebstrap",

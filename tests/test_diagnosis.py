@@ -1,0 +1,497 @@
+"""The diagnosis finds the root cause, whatever stands around it, and accuses no healthy log."""
+
+from __future__ import annotations
+
+import io
+import json
+import tracemalloc
+from argparse import ArgumentParser
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness.diagnose_cli import add_arguments, run
+from harness.diagnosis import HITS_PER_RULE, Reader, clean, diagnose
+
+START = """\
+(APIServer pid=1) INFO 09-28 15:47:00 [api_server.py:1896] vLLM API server version 0.10.1.1
+(APIServer pid=1) INFO 09-28 15:47:08 [__init__.py:711] Resolved architecture: GptOssForCausalLM
+(EngineCore_0 pid=120) INFO 09-28 15:47:12 [core.py:74] Initializing a V1 LLM engine (v0.10.1.1) with config: \
+model='openai/gpt-oss-120b', dtype=torch.bfloat16, quantization=mxfp4
+(EngineCore_0 pid=120) INFO 09-28 15:47:14 [gpu_model_runner.py:1953] Starting to load model openai/gpt-oss-120b...
+"""
+READY = """\
+(EngineCore_0 pid=120) INFO 09-28 15:55:14 [gpu_model_runner.py:2007] Model loading took 65.9651 GiB and 330.1 seconds
+(EngineCore_0 pid=120) INFO 09-28 15:55:20 [kv_cache_utils.py:849] GPU KV cache size: 471,360 tokens
+(APIServer pid=1) INFO:     Started server process [1]
+(APIServer pid=1) INFO:     Waiting for application startup.
+(APIServer pid=1) INFO:     Application startup complete.
+"""
+STOP = """\
+(APIServer pid=1) INFO:     Shutting down
+(APIServer pid=1) INFO:     Waiting for application shutdown.
+(APIServer pid=1) INFO:     Application shutdown complete.
+"""
+WRAPPER = """\
+(APIServer pid=1) Traceback (most recent call last):
+(APIServer pid=1)   File "/usr/local/bin/vllm", line 10, in <module>
+(APIServer pid=1) RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}
+"""
+ERROR = "(EngineCore_0 pid=120) ERROR 09-28 15:47:24 [core.py:700] "
+FREE = (
+    "ValueError: Free memory on device (31.44/47.38 GiB) on startup is less than desired GPU memory utilization "
+    "(0.95, 45.01 GiB). Decrease GPU memory utilization or reduce GPU memory used by other processes."
+)
+OOM = (
+    "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 896.00 MiB. GPU 0 has a total capacity of 95.00 GiB "
+    "of which 507.50 MiB is free."
+)
+FATAL = "EngineCore encountered a fatal error."
+DEAD = (
+    "vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue. See stack trace (above) for the root "
+    "cause."
+)
+NAME = (
+    'docker: Error response from daemon: Conflict. The container name "/gpt-oss-120b" is already in use by container '
+    '"4e0a6c9fd2b1a3c4". You have to remove (or rename) that container to be able to reuse that name.'
+)
+PORT = (
+    "docker: Error response from daemon: driver failed programming external connectivity on endpoint gpt-oss-120b "
+    "(6f3a): Bind for 0.0.0.0:8000 failed: port is already allocated."
+)
+
+
+def died(*messages: str) -> str:
+    """An engine that fails to start, with these messages as its traceback."""
+    lines = ("EngineCore failed to start.", "Traceback (most recent call last):", *messages)
+    return START + "".join(f"{ERROR}{line}\n" for line in lines) + WRAPPER
+
+
+def rule(log: str | bytes, **state: object) -> str | None:
+    """The rule that answers a log."""
+    found = diagnose(log, **state)  # type: ignore[arg-type]
+    return found.rule if found else None
+
+
+class TestRootCause:
+    def test_the_wrapper_is_never_the_answer(self) -> None:
+        """`Engine core initialization failed. See root cause above` points elsewhere: there the answer is."""
+        found = diagnose(died(FREE))
+        assert found is not None
+        assert found.rule == "gpu-memory-startup"
+        assert [line.line for line in found.evidence] == [7]
+        assert found.vllm_version == "0.10.1.1"
+
+    @pytest.mark.parametrize(
+        ("messages", "expected"),
+        [
+            (("torch._inductor.exc.InductorError: OutOfMemoryError: " + OOM[24:],), "cuda-oom"),
+            (("torch._inductor.exc.InductorError: x", OOM), "cuda-oom"),
+            ((OOM, "", "During handling of the above exception, another exception occurred:", "", FREE), "cuda-oom"),
+            (("OSError: [Errno 28] No space left on device: '/dev/shm/psm_1'",), "shm-too-small"),
+            (
+                (
+                    "huggingface_hub.errors.GatedRepoError: 401 Client Error.",
+                    "The above exception was the direct cause of the following exception:",
+                    "ValueError: Invalid repository ID or local directory specified: 'google/gemma-3-27b-it'.",
+                ),
+                "hf-gated",
+            ),
+            (
+                (
+                    "pydantic_core._pydantic_core.ValidationError: 1 validation error for ModelConfig",
+                    "  Value error, User-specified max_model_len (9999999) is greater than the derived max_model_len "
+                    "(max_position_embeddings=131072 or model_max_length=None in model's config.json).",
+                ),
+                "max-model-len-invalid",
+            ),
+            (("RuntimeError: NCCL error: unhandled cuda error", OOM), "cuda-oom"),
+            (("AttributeError: 'Foo' object has no attribute 'bar'",), "unexplained"),
+        ],
+    )
+    def test_the_cause_wins_over_its_consequences(self, messages: tuple[str, ...], expected: str) -> None:
+        """Two errors: the first cause is the answer, whichever stands last."""
+        assert rule(died(*messages)) == expected
+
+    def test_a_port_conflict_that_leaves_a_name_conflict_is_a_port_conflict(self) -> None:
+        """Docker leaves the container behind when the port is taken; the next try meets its name."""
+        assert rule(PORT + "\n" + NAME) == "port-in-use"
+        assert rule(NAME, daemon_error=PORT) == "port-in-use"
+        assert rule(NAME) == "container-name-conflict"
+
+    def test_the_numbers_of_the_log_are_in_cause_and_remedy(self) -> None:
+        """The largest utilisation that fits is free/total, rounded down."""
+        found = diagnose(died(FREE))
+        assert found is not None
+        assert "31.44 of 47.38 GiB" in found.cause.en
+        assert "--gpu-memory-utilization to 0.66" in found.remedy.en
+        assert "0.66" in found.remedy.zh_tw
+
+    def test_the_name_in_the_conflict_is_in_the_remedy(self) -> None:
+        """The remedy can be pasted."""
+        found = diagnose("", daemon_error=NAME)
+        assert found is not None
+        assert "docker rm -f gpt-oss-120b" in found.remedy.en
+
+    def test_an_unknown_failure_shows_its_last_lines_and_how_to_add_a_rule(self) -> None:
+        """`unexplained` is an answer too."""
+        found = diagnose(died("AttributeError: 'Foo' object has no attribute 'bar'"), container="vllm-x")
+        assert found is not None
+        assert "AttributeError" in found.evidence[0].text
+        assert "harness/rules.py" in found.remedy.en
+        assert "docker logs vllm-x" in found.remedy.en
+
+    def test_a_restart_that_got_ready_clears_the_failed_try(self) -> None:
+        """The first start failed, the second serves: no failure."""
+        assert rule(died(FREE) + START + READY) is None
+
+    def test_in_a_restart_loop_the_last_try_is_shown(self) -> None:
+        """The evidence is of the newest try."""
+        log = died(FREE) * 3
+        found = diagnose(log)
+        assert found is not None
+        assert found.evidence[0].line == log[: log.rindex("ValueError")].count("\n") + 1
+
+
+class TestExitState:
+    @pytest.mark.parametrize(
+        ("log", "state", "expected"),
+        [
+            (START, {"exit_code": 137}, "host-oom-killed"),
+            (START, {"exit_code": 137, "oom_killed": True}, "host-oom-killed"),
+            (START + READY, {"oom_killed": True, "exit_code": 137}, "host-oom-killed"),
+            (START, {"exit_code": 1}, "unexplained"),
+            (START, {"exit_code": 0}, "unexplained"),  # ended before it ever listened
+            (START, {}, None),  # still loading
+            ("", {"exit_code": 127}, "entrypoint-missing"),
+            ("", {"exit_code": 1}, "unexplained"),
+            ("", {}, None),
+            (START, {"exit_code": 139}, "engine-dead"),
+            (START, {"timed_out_s": 600.0}, "start-timeout"),
+            (START + READY, {"exit_code": 0}, None),
+            (START + READY + STOP, {"exit_code": 0}, None),
+            (START + READY + STOP, {"exit_code": 143}, None),
+            (START + READY + STOP, {"exit_code": 137}, None),  # docker stop ran out of patience
+            (START + READY, {"exit_code": 143}, None),
+            (START + READY + ERROR + FATAL + "\n" + ERROR + DEAD + "\n" + STOP, {"exit_code": 0}, "engine-dead"),
+            (START + READY + ERROR + OOM + "\n" + ERROR + FATAL + "\n", {"exit_code": 0}, "cuda-oom"),
+            (died(FREE), {"exit_code": 137}, "gpu-memory-startup"),
+        ],
+    )
+    def test_the_exit_state_counts(self, log: str, state: dict[str, object], expected: str | None) -> None:
+        """137, OOMKilled, exit 0 after the engine died, a log that just stops."""
+        assert rule(log, **state) == expected
+
+    def test_a_start_that_timed_out_names_its_phase(self) -> None:
+        """The phase it hung in is the clue."""
+        found = diagnose(START, timed_out_s=600)
+        assert found is not None
+        assert "'weights'" in found.cause.en
+        assert "600 s" in found.cause.en
+
+
+HEALTHY_LINES = [
+    "INFO 09-28 15:47:24 [gpu_worker.py:265] Free memory on device (110.1/121.69 GiB) on startup. Desired GPU memory "
+    "utilization is (0.85, 103.4 GiB).",
+    'ERROR 09-28 15:47:24 [repo_utils.py:57] Error retrieving file list: (MaxRetryError("HTTPSConnectionPool(host='
+    "'huggingface.co', port=443): Max retries exceeded with url: /api\")), retrying 1 of 2",
+    "INFO 09-28 15:47:24 [logger.py:41] Received request chatcmpl-1: prompt: 'RuntimeError: CUDA out of memory. Tried "
+    "to allocate 2 GiB. HarmonyError: x vocab file'",
+    'INFO:     127.0.0.1:5555 - "POST /v1/chat/completions HTTP/1.1" 400 Bad Request',
+    "INFO 09-28 15:47:24 [shm_broadcast.py:466] No available shared memory broadcast block found in 60 seconds.",
+    "[rank0]:[W1125 17:19:40.15 ProcessGroupNCCL.cpp:1524] Warning: WARNING: destroy_process_group() was not called",
+    "/usr/lib/python3/torch/cuda/__init__.py:235: UserWarning: NVIDIA GB10 with CUDA capability sm_121 is not "
+    "compatible with the current PyTorch installation.",
+    "INFO 09-28 15:47:24 [x.py:1] error, failed, OOM, out-of-memory",
+    "WARNING 09-28 15:47:24 [x.py:1] Failed to import from vllm._C with ImportError('libcuda.so.1: cannot open shared "
+    "object file: No such file or directory')",
+    "[Gloo] Rank 0 is connected to 0 peer ranks. Expected number of connected peer ranks is : 0",
+    "",
+]
+
+
+class TestHealthy:
+    @pytest.mark.parametrize("line", HEALTHY_LINES)
+    def test_words_alone_accuse_nobody(self, line: str) -> None:
+        """A healthy log with the words error, failed, OOM, out-of-memory in it yields no diagnosis."""
+        assert rule(line) is None
+        assert rule(START + line + "\n" + READY) is None
+        assert rule(START + READY + line + "\n") is None
+        assert rule(START + READY + line + "\n" + STOP, exit_code=0) is None
+
+    def test_a_clients_bad_request_is_not_the_deployments_failure(self) -> None:
+        """One request that failed while the engine serves on."""
+        bad = (
+            "(APIServer pid=1) ERROR 09-28 16:00:00 [serving_chat.py:257] Error in preprocessing prompt inputs\n"
+            "(APIServer pid=1) ERROR 09-28 16:00:00 [serving_chat.py:257] Traceback (most recent call last):\n"
+            "(APIServer pid=1) ERROR 09-28 16:00:00 [serving_chat.py:257] TypeError: can only concatenate str\n"
+        )
+        assert rule(START + READY + bad) is None
+
+    def test_a_missing_vocabulary_is_although_the_engine_serves_on(self) -> None:
+        """Every chat of gpt-oss fails: the deployment is not usable."""
+        line = (
+            "(APIServer pid=1) openai_harmony.HarmonyError: error downloading or loading vocab file: failed to download"
+        )
+        assert rule(START + READY + line) == "harmony-vocab"
+
+    def test_a_stop_by_hand_leaves_tracebacks_behind(self) -> None:
+        """SIGTERM: the engine goes first and the API server reports it dead."""
+        log = (
+            "(APIServer pid=1) INFO 07-25 15:20:29 [launcher.py:100] [shutdown] API server: shutdown triggered\n"
+            "(EngineCore pid=2) INFO 07-25 15:20:29 [core.py:1] [shutdown] EngineCore: exiting busy loop\n"
+            f"(APIServer pid=1) ERROR 07-25 15:20:29 [async_llm.py:704] {DEAD}\n"
+        )
+        assert rule(START + READY + log, exit_code=0) is None
+        assert rule(START + "KeyboardInterrupt\n" + WRAPPER, exit_code=130) is None
+
+    def test_another_containers_error_is_not_vllms(self) -> None:
+        """Interleaved containers of one compose project."""
+        ours = "".join(f"vllm-1   | {line}\n" for line in (START + READY).splitlines())
+        theirs = (
+            "db-1     | FATAL:  could not create shared memory segment: No space left on device\n"
+            "web-1    | OSError: [Errno 98] Address already in use\n"
+        )
+        assert rule(theirs + ours + theirs) is None
+        first, rest = ours[:300].rsplit("\n", 1)[0] + "\n", ""
+        assert rule(first + theirs + rest) is None
+
+
+def wrapped(width: int) -> Callable[[str], str]:
+    """A terminal that breaks lines."""
+    return lambda log: "\n".join(
+        "\n".join(line[i : i + width] for i in range(0, max(len(line), 1), width)) for line in log.split("\n")
+    )
+
+
+def prefixed(prefix: str) -> Callable[[str], str]:
+    """Whoever wrote the log down put this in front of every line."""
+    return lambda log: "\n".join(prefix + line for line in log.split("\n"))
+
+
+def docker_json(log: str) -> str:
+    """Docker's json-file driver."""
+    return "\n".join(json.dumps({"log": line + "\n", "stream": "stderr", "time": "x"}) for line in log.split("\n"))
+
+
+FORMS: dict[str, Callable[[str], str]] = {
+    "plain": str,
+    "wrapped at 80": wrapped(80),
+    "wrapped at 120": wrapped(120),
+    "CRLF": lambda log: log.replace("\n", "\r\n"),
+    "compose": prefixed("vllm-1  | "),
+    "journald": prefixed("Nov 26 21:06:11 spark-1 docker[812]: "),
+    "kubernetes": prefixed("2026-11-26T21:06:11.123456789Z "),
+    "CRI": prefixed("2026-11-26T21:06:11.123456789+00:00 stderr F "),
+    "ANSI": lambda log: log.replace("(EngineCore_0 pid=120)", "\x1b[1;36m(EngineCore_0 pid=120)\x1b[0;0m"),
+    "ANSI remains": lambda log: log.replace("(EngineCore_0 pid=120)", "[1;36m(EngineCore_0 pid=120)[0;0m"),
+    "newer prefixes": lambda log: log.replace("EngineCore_0 ", "EngineCore "),
+    "json-file": docker_json,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (FREE, "gpu-memory-startup"),
+        (OOM, "cuda-oom"),
+        ("openai_harmony.HarmonyError: invalid tiktoken vocab file: No such file or directory", "harmony-vocab"),
+        (
+            "safetensors_rust.SafetensorError: Error while deserializing header: MetadataIncompleteBuffer",
+            "corrupt-weights",
+        ),
+        ("NotImplementedError: Mxfp4 linear layer is not implemented", "unsupported-quantization"),
+    ],
+)
+def test_the_form_of_a_log_changes_nothing(form: str, message: str, expected: str) -> None:
+    """Wrapped lines, ANSI codes, changing prefixes, journald, compose, Kubernetes, CRLF, JSON."""
+    assert rule(FORMS[form](died(message))) == expected
+
+
+def test_utf_16_is_read() -> None:
+    """PowerShell's redirection writes it."""
+    assert rule(died(FREE).encode("utf-16")) == "gpu-memory-startup"
+
+
+class TestTotal:
+    @given(st.binary(max_size=2000))
+    @settings(max_examples=200, deadline=None)
+    def test_any_bytes_have_an_answer(self, data: bytes) -> None:
+        """Binary, NULs, truncated UTF-8: an answer, twice the same one, never a traceback."""
+        assert diagnose(data) == diagnose(data)
+        assert diagnose(data, exit_code=1) is not None
+
+    @given(st.binary(max_size=300), st.integers(0, 12))
+    @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    def test_noise_around_a_failure_does_not_break_it(self, noise: bytes, cut: int) -> None:
+        """Bytes of any kind on lines of their own."""
+        lines = died(FREE).encode().split(b"\n")
+        lines.insert(min(cut, len(lines)), noise.replace(b"\n", b"").replace(b"\x1b", b"").replace(b"\r", b""))
+        assert diagnose(b"\n".join(lines), exit_code=1) is not None
+
+    @given(st.lists(st.tuples(st.integers(0, 40), st.sampled_from(HEALTHY_LINES)), max_size=12))
+    @settings(max_examples=150, deadline=None)
+    def test_healthy_lines_anywhere_never_change_the_answer(self, insertions: list[tuple[int, str]]) -> None:
+        """Inserted between any two lines of a failure, or of a healthy log."""
+        for log, expected in ((died(FREE), "gpu-memory-startup"), (START + READY, None), (died(OOM), "cuda-oom")):
+            lines = log.splitlines()
+            for at, line in insertions:
+                lines.insert(min(at, len(lines)), line)
+            assert rule("\n".join(lines)) == expected
+
+    @given(st.lists(st.integers(1, 400), min_size=1, max_size=60))
+    @settings(max_examples=60, deadline=None)
+    def test_the_pieces_a_log_comes_in_do_not_matter(self, sizes: list[int]) -> None:
+        """The same answer for any chunking."""
+        data = died(FREE).encode()
+        chunks, at = [], 0
+        for size in sizes:
+            chunks.append(data[at : at + size])
+            at += size
+        chunks.append(data[at:])
+        assert diagnose(chunks) == diagnose(data)
+
+    def test_memory_stays_flat(self) -> None:
+        """A log of 60 MB leaves no more behind than one of 6 MB."""
+        line = b'INFO:     10.0.0.1:5555 - "POST /v1/chat/completions HTTP/1.1" 200 OK\n'
+        peaks = []
+        for megabytes in (1, 8):
+            reader = Reader()
+            reader.feed((START + READY).encode())
+            tracemalloc.start()
+            for _ in range(megabytes * 4):
+                reader.feed(line * (250_000 // len(line)))
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+        assert peaks[1] < peaks[0] * 1.5 + 1_000_000
+
+    def test_a_failure_that_repeats_itself_is_kept_a_few_times(self) -> None:
+        """A restart loop of a million lines costs nothing."""
+        reader = Reader()
+        reader.feed((ERROR + OOM + "\n").encode() * 5000)
+        found = reader.diagnosis()
+        assert found is not None
+        assert found.rule == "cuda-oom"
+        assert len(reader._start.hits) <= HITS_PER_RULE
+
+
+class TestReader:
+    def test_the_first_fatal_line_is_told_at_once(self) -> None:
+        """A wait can end there; the line is told once."""
+        reader = Reader()
+        assert reader.feed(START.encode()) is None
+        told = reader.feed(f"{ERROR}EngineCore failed to start.\n".encode())
+        assert told is not None
+        assert told.line == 5
+        assert reader.feed(b"more\n") is None
+
+    def test_phases_version_and_facts_come_with_the_stream(self) -> None:
+        """What the harness times and records."""
+        reader = Reader()
+        for piece in (START, READY):
+            reader.feed(piece.encode())
+        assert [phase.name for phase in reader.phases] == [
+            "starting",
+            "model",
+            "engine",
+            "weights",
+            "weights loaded",
+            "kv cache",
+            "listening",
+        ]
+        assert reader.phase == "listening"
+        assert reader.ready
+        assert reader.vllm_version == "0.10.1.1"
+        assert reader.facts["model_gib"] == "65.9651"
+        assert reader.facts["kv_cache_tokens"] == "471,360"
+        assert reader.facts["dtype"] == "bfloat16"
+
+    def test_a_line_is_stripped_of_all_its_prefixes(self) -> None:
+        """Compose, then Kubernetes, then vLLM's process, then its logger."""
+        raw = (
+            "vllm-1  | 2026-11-26T21:06:11.1Z \x1b[1;36m(EngineCore pid=9)\x1b[0;0m ERROR 11-26 21:06:11 [core.py:7] x"
+        )
+        line = clean(raw.encode(), 3)
+        assert (line.message, line.source, line.level, line.number) == ("x", "vllm-1", "ERROR", 3)
+
+
+class TestCommand:
+    def answers(self, *arguments: str) -> int:
+        """Run the verb."""
+        parser = ArgumentParser()
+        add_arguments(parser)
+        return run(parser.parse_args(arguments))
+
+    def test_one_object_per_input_in_order(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """`rule` is null for a healthy log."""
+        bad, good = tmp_path / "bad.log", tmp_path / "good.log"
+        bad.write_text(died(FREE))
+        good.write_text(START + READY)
+        assert self.answers("--json", str(bad), str(good)) == 0
+        first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+        assert set(first) == {"input", "rule", "stage", "cause", "evidence", "remedy", "vllm_version"}
+        assert first["rule"] == "gpu-memory-startup"
+        assert first["evidence"][0]["line"] == 7
+        assert second == {
+            "input": str(good),
+            "rule": None,
+            "stage": None,
+            "cause": None,
+            "evidence": [],
+            "remedy": None,
+            "vllm_version": "0.10.1.1",
+        }
+
+    def test_a_missing_file_is_one_line_and_the_others_are_answered(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Exit code 2."""
+        log = tmp_path / "x.log"
+        log.write_text(died(OOM))
+        assert self.answers("--json", str(tmp_path / "none.log"), str(log)) == 2
+        out, err = capsys.readouterr()
+        assert json.loads(out)["rule"] == "cuda-oom"
+        assert err.count("\n") == 1
+        assert "No such file" in err
+
+    def test_standard_input_gzip_and_chinese(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A gzipped log is read through."""
+        import gzip
+
+        packed = tmp_path / "x.log.gz"
+        packed.write_bytes(gzip.compress(died(FREE).encode()))
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(died(OOM).encode())))
+        assert self.answers("--lang", "zh-TW", "--json", str(packed), "-") == 0
+        first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+        assert first["rule"] == "gpu-memory-startup"
+        assert "記憶體" in first["cause"]
+        assert second["rule"] == "cuda-oom"
+
+    def test_a_containers_name_works_too(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """Its log and its exit state are asked for."""
+        parser = ArgumentParser()
+        add_arguments(parser)
+        arguments = parser.parse_args(["--json", "gpt-oss-120b"])
+        assert run(arguments, lambda _: ([START.encode()], 137, True)) == 0
+        assert json.loads(capsys.readouterr().out)["rule"] == "host-oom-killed"
+
+        def unknown(name: str) -> tuple[list[bytes], int | None, bool]:
+            raise LookupError(name)
+
+        assert run(arguments, unknown) == 2
+        assert "neither a file nor a container" in capsys.readouterr().err
+
+    def test_the_text_form_reads(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """Rule, cause, remedy, evidence with line numbers."""
+        log = tmp_path / "x.log"
+        log.write_text(died(FREE))
+        assert self.answers(str(log)) == 0
+        text = capsys.readouterr().out
+        assert "gpu-memory-startup (start, vLLM 0.10.1.1)" in text
+        assert "evidence 7:" in text

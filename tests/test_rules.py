@@ -1,0 +1,717 @@
+"""Every rule finds its own wordings: messages that vLLM, PyTorch, Docker and the kernel really print."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from harness.diagnosis import diagnose, keys, render
+from harness.rules import NOISE, RULES, UNEXPLAINED
+from harness.types import Rule
+
+LOGS = Path(__file__).parent / "logs"
+
+WORDINGS: dict[str, tuple[str, ...]] = {
+    "harmony-vocab": (
+        "openai_harmony.HarmonyError: error downloading or loading vocab file: failed to download or load vocab file",
+        "openai_harmony.HarmonyError: invalid tiktoken vocab file: No such file or directory (os error 2)",
+        (
+            "ERROR 08-08 08:01:30 [serving_chat.py:257] openai_harmony.HarmonyError: error downloading or "
+            "loading vocab file: failed to download or load vocab file"
+        ),
+        "openai_harmony.HarmonyError: invalid tiktoken vocab file: hash mismatch: computed=aa, expected=bb",
+        (
+            "HarmonyError: error downloading or loading vocab file: failed to download or load vocab file\n\n"
+            "Caused by:\n   "
+        ),
+    ),
+    "gpu-memory-startup": (
+        (
+            "ValueError: Free memory on device (31.44/47.38 GiB) on startup is less than desired GPU memory "
+            "utilization (0.95, 45.01 GiB). Decrease GPU memory utilization"
+        ),
+        (
+            "ValueError: Free memory on device cuda:0 (111.99/139.8 GiB) on startup is less than desired GPU "
+            "memory utilization (0.95, 132.81 GiB). Decrease GPU memory"
+        ),
+        (
+            "ValueError: Available memory on node 0 (21.32/23.54 GiB) on startup is less than desired CPU "
+            "memory utilization (0.99, 23.31 GiB). Decrease"
+        ),
+        (
+            "AssertionError: Error in memory profiling. Initial free memory 10.72 GiB, current free memory "
+            "12.31 GiB. This"
+        ),
+        (
+            "AssertionError: Error in memory profiling. Initial free memory 23467393024, current free memory "
+            "23563862016."
+        ),
+        (
+            "ValueError: Free memory on device (2.77/121.69 GiB) on startup is less than desired GPU memory "
+            "utilization (0.9, 109.52 GiB)."
+        ),
+    ),
+    "kv-cache-too-small": (
+        "ValueError: To serve at least one request with the models's max seq len (40960), (5.62 GiB KV cache is",
+        (
+            "ValueError: To serve at least one request with the model's max seq len (131072), 16.0 GiB KV "
+            "cache is needed,"
+        ),
+        "ValueError: No available memory for the cache blocks. Try increasing `gpu_memory_utilization` when",
+        (
+            "ValueError: The model's max seq len (131072) is larger than the maximum number of tokens that can "
+            "be stored in KV cache (48880). Try increasing"
+        ),
+        "ValueError: Cannot auto-fit max_model_len: not enough GPU memory available to serve even a single token.",
+        (
+            "ValueError: The model's max seq len (32768) is larger than the maximum number of tokens that can "
+            "be stored in KV cache (11088). Try increasing"
+        ),
+        "ValueError: To serve at least one request with the models's max seq len (262144), (24.00 GiB KV cache is",
+    ),
+    "cuda-oom": (
+        (
+            "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 896.00 MiB. GPU 0 has a total "
+            "capacity of 95.00"
+        ),
+        "torch.cuda.OutOfMemoryError: CUDA out of memory. Tried to allocate 224.00 MiB. GPU 0 has a total capacty of",
+        "RuntimeError: CUDA out of memory occurred when warming up sampler with 1024 dummy requests. Please try",
+        (
+            "torch.AcceleratorError: CUDA error: out of memory\nCUDA kernel errors might be asynchronously "
+            "reported at some"
+        ),
+        "RuntimeError: CUDA error: out of memory",
+        "RuntimeError: Failed to load model - not enough GPU memory. Try lowering --gpu-memory-utilization to free",
+        "torch._inductor.exc.InductorError: OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0",
+        (
+            "torch.OutOfMemoryError: HIP out of memory. Tried to allocate 130.00 MiB. GPU 0 has a total "
+            "capacity of 15.92"
+        ),
+        "[rank0]: torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 1.16 GiB. GPU 0 has a total capacity",
+        "RuntimeError: Engine core initialization failed. torch.cuda.OutOfMemoryError: CUDA out of memory. Tried to",
+        "RuntimeError: [enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory: you",
+    ),
+    "host-oom-killed": (
+        (
+            "RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): "
+            "{'EngineCore_DP0': -9}"
+        ),
+        "Nov 26 21:06:11 spark-1 kernel: Out of memory: Killed process 12345 (VLLM::EngineCor) total-vm:186032872kB,",
+        "[81234.567890] Memory cgroup out of memory: Killed process 4242 (VLLM::EngineCor) total-vm:20303036kB,",
+        "Nov 26 21:06:11 spark-1 systemd[1]: vllm.service: A process of this unit has been killed by the OOM killer.",
+        "Nov 26 21:06:12 spark-1 systemd[1]: vllm.service: Main process exited, code=killed, status=9/KILL",
+        "INFO 04-23 23:45:36 [loader.py:402] Loading weights onto GPU. This may take a few minutes...\nKilled",
+        "/start.sh: line 12:    17 Killed                  vllm serve openai/gpt-oss-120b",
+        "vllm-1 exited with code 137",
+        (
+            "RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): "
+            "{'EngineCore': -9}"
+        ),
+    ),
+    "container-name-conflict": (
+        'docker: Error response from daemon: Conflict. The container name "/gpt-oss-120b" is already in use by',
+        'Error response from daemon: Conflict. The container name "/vllm" is already in use by container',
+        'Error: creating container storage: the container name "vllm" is already in use by',
+        (
+            "docker.errors.APIError: 409 Client Error for "
+            'http+docker://localhost/v1.41/containers/create?name=gpt-oss-120b: Conflict ("Conflict. The '
+            'container name "/gpt-oss-120b" is already in use by container "0123456789ab". You'
+        ),
+        ('nerdctl: time="2025-10-01T10:00:00Z" level=fatal msg="name \\"vllm\\" is already used by ID \\"abc\\""'),
+    ),
+    "port-in-use": (
+        (
+            "docker: Error response from daemon: driver failed programming external connectivity on endpoint "
+            "gpt-oss-120b (6f3a): Bind for 0.0.0.0:8000 failed: port is already allocated."
+        ),
+        (
+            "docker: Error response from daemon: driver failed programming external connectivity on endpoint "
+            "vllm (af): Error starting userland proxy: listen tcp4 0.0.0.0:8000: bind: address already in use."
+        ),
+        (
+            "docker: Error response from daemon: failed to set up container networking: driver failed "
+            "programming external connectivity on endpoint vllm (b2): failed to bind host port for "
+            "0.0.0.0:8000:172.17.0.2:8000/tcp: address already in use"
+        ),
+        "OSError: [Errno 98] Address already in use",
+        "ERROR:    [Errno 98] error while attempting to bind on address ('0.0.0.0', 8000): address already in use",
+        "docker: Error response from daemon: Ports are not available: exposing port TCP 0.0.0.0:8000 -> 0.0.0.0:0:",
+        (
+            "Error response from daemon: failed to set up container networking: driver failed programming "
+            "external connectivity on endpoint x (c): Bind for :::8000 failed: port is already allocated"
+        ),
+        (
+            "INFO:     Application startup complete.\nERROR:    [Errno 98] error while attempting to bind on "
+            "address ('0.0.0.0', 5001): address already in use\nINFO:    "
+        ),
+        "torch.distributed.DistNetworkError: The server socket has failed to listen on any local network address.",
+        "OSError: [Errno 98] error while attempting to bind on address ('0.0.0.0', 8000): address already in use",
+    ),
+    "gpu-runtime-missing": (
+        'docker: Error response from daemon: could not select device driver "" with capabilities: [[gpu]].',
+        'Error response from daemon: could not select device driver "nvidia" with capabilities: [[gpu]]',
+        "docker: Error response from daemon: unknown or invalid runtime name: nvidia.",
+        "docker: Error response from daemon: failed to discover GPU vendor from CDI: no known GPU vendor found",
+        (
+            "docker: Error response from daemon: failed to create task for container: failed to create shim "
+            "task: OCI runtime create failed: could not apply required modification to OCI specification: "
+            "error modifying OCI spec: failed to inject CDI devices: unresolvable CDI devices "
+            "nvidia.com/gpu=all"
+        ),
+        (
+            "docker: Error response from daemon: OCI runtime create failed: runc create failed: unable to "
+            "start container process: error during container init: error running hook #0: error running hook: "
+            "exit status 1, stdout: , stderr: Auto-detected mode as 'legacy'\nnvidia-container-cli: "
+            "initialization error: load library failed: libnvidia-ml.so.1: cannot open shared object file: no "
+            "such file or directory:"
+        ),
+        (
+            "RuntimeError: Failed to infer device type, please set the environment variable "
+            "`VLLM_LOGGING_LEVEL=DEBUG` to"
+        ),
+        "RuntimeError: No CUDA GPUs are available",
+        (
+            "RuntimeError: Found no NVIDIA driver on your system. Please check that you have an NVIDIA GPU and "
+            "installed a"
+        ),
+        "ImportError: libcuda.so.1: cannot open shared object file: No such file or directory",
+        "nvidia-container-cli: initialization error: nvml error: driver not loaded: unknown.",
+        "pynvml.NVMLError_LibraryNotFound: NVML Shared Library Not Found",
+        "RuntimeError: CUDA error: no CUDA-capable device is detected",
+    ),
+    "driver-mismatch": (
+        (
+            "docker: Error response from daemon: failed to create task for container: failed to create shim "
+            "task: OCI runtime create failed: runc create failed: unable to start container process: error "
+            "during container init: error running hook #0: error running hook: exit status 1, stdout: , "
+            "stderr: Auto-detected mode as 'legacy'\nnvidia-container-cli: requirement error: unsatisfied "
+            "condition: cuda>=12.4,"
+        ),
+        "RuntimeError: The NVIDIA driver on your system is too old (found version 12040). Please update your GPU",
+        (
+            "RuntimeError: Unexpected error from cudaGetDeviceCount(). Did you run some cuda functions before "
+            "calling NumCudaDevices() that might have already set an error? Error 803: system has unsupported "
+            "display driver / cuda driver combination"
+        ),
+        (
+            "RuntimeError: Unexpected error from cudaGetDeviceCount(). Did you run some cuda functions before "
+            "calling NumCudaDevices() that might have already set an error? Error 804: forward compatibility "
+            "was attempted on non supported HW"
+        ),
+        "Failed to initialize NVML: Driver/library version mismatch\nNVML library version: 580.95",
+        "nvidia-container-cli: initialization error: nvml error: driver/library version mismatch: unknown.",
+        "torch.AcceleratorError: CUDA error: the provided PTX was compiled with an unsupported toolchain.",
+        (
+            "RuntimeError: CUDA driver initialization failed, you might not have a CUDA gpu. CUDA error: CUDA "
+            "driver version is insufficient for CUDA runtime version"
+        ),
+        "pynvml.NVMLError_LibRmVersionMismatch: RM has detected an NVML/RM version mismatch.",
+    ),
+    "unsupported-arch": (
+        "RuntimeError: CUDA error: no kernel image is available for execution on the device",
+        "torch.AcceleratorError: CUDA error: no kernel image is available for execution on the device",
+        "ptxas fatal   : Value 'sm_121a' is not defined for option 'gpu-name'",
+        (
+            "ValueError: Bfloat16 is only supported on GPUs with compute capability of at least 8.0. Your "
+            "Tesla T4 GPU has"
+        ),
+        (
+            "RuntimeError: NVIDIA GB10 with CUDA capability sm_121 is not compatible with the current PyTorch "
+            "installation."
+        ),
+        "RuntimeError: FlashMLA only supports SM90",
+        "RuntimeError: [FP8 block scale] only supports sm120",
+        "triton.runtime.errors.PTXASError: PTXAS error: Internal Triton PTX codegen error\nptxas fatal   : Value",
+        "RuntimeError: CUTLASS: cudaErrorNoKernelImageForDevice",
+    ),
+    "image-pull": (
+        (
+            "docker: Error response from daemon: pull access denied for vlm/vllm-openai, repository does not "
+            "exist or may"
+        ),
+        "docker: Error response from daemon: manifest for nvcr.io/nvidia/vllm:25.99-py3 not found: manifest unknown:",
+        (
+            'docker: Error response from daemon: Get "https://registry-1.docker.io/v2/": net/http: request '
+            "canceled while"
+        ),
+        'docker: Error response from daemon: Get "https://registry-1.docker.io/v2/": dial tcp: lookup',
+        "docker: Error response from daemon: unauthorized: authentication required.",
+        "Error response from daemon: toomanyrequests: You have reached your pull rate limit. You may increase the",
+        (
+            "Unable to find image 'nvcr.io/nvidia/vllm:25.09-py3' locally\ndocker: Error response from daemon: "
+            'failed to resolve reference "nvcr.io/nvidia/vllm:25.09-py3":'
+        ),
+        "Error response from daemon: No such image: gb10-acceptance/cpu-bench:nope",
+        "docker: invalid reference format: repository name (Foo) must be lowercase.",
+        "docker: Error response from daemon: pull access denied, repository does not exist or may require",
+        "Error response from daemon: manifest unknown",
+    ),
+    "image-platform": (
+        "docker: no matching manifest for linux/arm64/v8 in the manifest list entries.",
+        "exec /usr/bin/python3: exec format error",
+        "standard_init_linux.go:228: exec user process caused: exec format error",
+        (
+            "WARNING: The requested image's platform (linux/amd64) does not match the detected host platform "
+            "(linux/arm64/v8) and no specific platform was requested\nexec /usr/local/bin/vllm: exec format "
+            "error"
+        ),
+        (
+            "docker: Error response from daemon: no matching manifest for linux/arm64/v8 in the manifest list "
+            "entries: no"
+        ),
+        "exec /opt/nvidia/nvidia_entrypoint.sh: exec format error",
+        "docker: Error response from daemon: image with reference sha256:abc was found but does not match the",
+    ),
+    "entrypoint-missing": (
+        (
+            "docker: Error response from daemon: failed to create task for container: failed to create shim "
+            "task: OCI runtime create failed: runc create failed: unable to start container process: exec: "
+            '"vlmm": executable file not found in $PATH: unknown.'
+        ),
+        (
+            "docker: Error response from daemon: OCI runtime create failed: container_linux.go:380: starting "
+            'container process caused: exec: "--model": executable file not found in $PATH: unknown.'
+        ),
+        (
+            "docker: Error response from daemon: failed to create task for container: failed to create shim "
+            "task: OCI runtime create failed: runc create failed: unable to start container process: error "
+            'during container init: exec: "/start.sh": stat /start.sh: no such file or directory: unknown'
+        ),
+        "/opt/nvidia/nvidia_entrypoint.sh: line 67: exec: vlmm: not found",
+        "bash: line 1: vllm: command not found",
+        "/bin/sh: 1: vllm: not found",
+        "python3: can't open file '/app/serve.py': [Errno 2] No such file or directory",
+        "/usr/bin/python3: No module named vllm",
+        "ModuleNotFoundError: No module named 'vllm'",
+        "exec /entrypoint.sh: no such file or directory",
+        (
+            "docker: Error response from daemon: failed to create task for container: failed to create shim "
+            "task: OCI runtime create failed: runc create failed: unable to start container process: exec: "
+            '"serve": executable file not found in $PATH: unknown'
+        ),
+        (
+            "/usr/bin/python3: Error while finding module specification for "
+            "'vllm.entrypoints.openai.api_server' (ModuleNotFoundError: No module named 'vllm')"
+        ),
+    ),
+    "hf-gated": (
+        "OSError: You are trying to access a gated repo.\nMake sure to have access to it at",
+        (
+            "huggingface_hub.errors.GatedRepoError: 403 Client Error. (Request ID: Root=1-6)\n\nCannot access "
+            "gated repo for"
+        ),
+        "Your request to access model google/gemma-3-27b-it is awaiting a review from the repo authors.",
+        "huggingface_hub.utils._errors.GatedRepoError: 401 Client Error. (Request ID: Root=1-661471eb)\nRepo model",
+        "OSError: You are trying to access a gated repo.\nMake sure to request access at",
+        (
+            "pydantic_core._pydantic_core.ValidationError: 1 validation error for ModelConfig\n  Value error, "
+            "You are trying to access a gated repo."
+        ),
+    ),
+    "hf-missing": (
+        (
+            "ValueError: Invalid repository ID or local directory specified: 'no/such-model'.\nPlease verify "
+            "the following"
+        ),
+        "OSError: no-such-model is not a local folder and is not a valid model identifier listed on",
+        "huggingface_hub.errors.RepositoryNotFoundError: 401 Client Error. (Request ID: Root=1-68)\n\nRepository Not",
+        "OSError: We couldn't connect to 'https://huggingface.co' to load the files, and couldn't find them in the",
+        "huggingface_hub.errors.LocalEntryNotFoundError: Cannot find an appropriate cached snapshot folder for the",
+        "huggingface_hub.errors.HFValidationError: Repo id must be in the form 'repo_name' or 'namespace/repo_name':",
+        "OSError: /models/foo does not appear to have a file named config.json. Checkout",
+        (
+            "huggingface_hub.errors.LocalEntryNotFoundError: An error happened while trying to locate the "
+            "files on the Hub"
+        ),
+        (
+            "requests.exceptions.HTTPError: 404 Client Error: Not Found for url: "
+            "https://huggingface.co/api/models/foo/bar"
+        ),
+        (
+            "huggingface_hub.errors.RevisionNotFoundError: 404 Client Error. (Request ID: Root=1-1)\n\nRevision "
+            "Not Found"
+        ),
+        "huggingface_hub.errors.OfflineModeIsEnabled: Cannot reach",
+        (
+            "requests.exceptions.ConnectionError: (MaxRetryError(\"HTTPSConnectionPool(host='huggingface.co', "
+            "port=443): Max retries exceeded with url: /google/gemma-3-27b-it/resolve/main/config.json (Caused "
+            "by NameResolutionError(\\\"Failed to resolve 'huggingface.co' ([Errno -3] Temporary failure in "
+            "name"
+        ),
+        "OSError: Can't load the configuration of '/models/missing'. If you were trying to load it from",
+    ),
+    "disk-full": (
+        "OSError: [Errno 28] No space left on device",
+        "RuntimeError: Data processing error: CAS service error : IO Error: No space left on device (os error 28)",
+        (
+            "docker: failed to register layer: write "
+            "/usr/local/lib/python3.12/dist-packages/torch/lib/libtorch_cuda.so: no space left on device."
+        ),
+        "torch._inductor.exc.InductorError: OSError: [Errno 28] No space left on device:",
+        "OSError: [Errno 122] Disk quota exceeded: '/home/user/.cache/huggingface/hub/x'",
+        "OSError: Not enough free disk space to download the file. The expected file size is: 4976.70 MB. The target",
+        "docker: Error response from daemon: mkdir /var/lib/docker/overlay2/abc-init: no space left on device.",
+        (
+            "safetensors_rust.SafetensorError: Error while serializing: IoError(Os { code: 28, kind: "
+            "StorageFull, message:"
+        ),
+    ),
+    "shm-too-small": (
+        (
+            "ERROR: Unexpected bus error encountered in worker. This might be caused by insufficient shared "
+            "memory (shm)."
+        ),
+        "Fatal Python error: Bus error",
+        "OSError: [Errno 28] No space left on device: '/dev/shm/psm_1234'",
+        (
+            "ncclSystemError: System call (e.g. socket, malloc) or external library call failed or device "
+            "error.\nLast error:\nError while creating shared memory segment /dev/shm/nccl-5y2Pmq (size "
+            "33030528), error: No space left on"
+        ),
+        (
+            "RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): "
+            "{'EngineCore_DP0': -7}"
+        ),
+        "Bus error (core dumped)",
+        "(raylet) System memory request exceeds memory available in /dev/shm. The request is for 10200547328 bytes,",
+        "NCCL WARN Call to posix_fallocate failed: No space left on device (28)",
+    ),
+    "nccl-error": (
+        "RuntimeError: NCCL error: unhandled system error (run with NCCL_DEBUG=INFO for details)",
+        "torch.distributed.DistBackendError: NCCL error in: /pytorch/torch/csrc/distributed/c10d/NCCLUtils.cpp:77,",
+        "RuntimeError: NCCL error: invalid usage (run with NCCL_DEBUG=WARN for details)",
+        "[rank1]:[E904 Watchdog caught collective operation timeout: WorkNCCL(SeqNum=1, OpType=ALLREDUCE, NumelIn=1,",
+        (
+            "RuntimeError: Gloo connectFullMesh failed with "
+            "[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:144] no"
+        ),
+        (
+            "RuntimeError: [/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:534] Connection closed by "
+            "peer [192.168.100.10]:34567"
+        ),
+        "RuntimeError: NCCL error: remote process exited or there was a network error",
+    ),
+    "bad-flag": (
+        "vllm: error: unrecognized arguments: --no-such-flag",
+        (
+            "usage: vllm serve [model_tag] [options]\nvllm serve: error: argument --kv-cache-dtype: invalid "
+            "choice: 'fp4'"
+        ),
+        "api_server.py: error: argument --max-model-len: invalid int value: 'many'",
+        "ValueError: With `vllm serve`, you should provide the model as a positional argument or in a config file",
+        "docker: unknown flag: --gpu\nSee 'docker run --help'.",
+        "KeyError: 'invalid tool call parser: nope (chose from { deepseek_v3,hermes,openai })'",
+        "unknown shorthand flag: 'x' in -xyz",
+        "TypeError: Error: --enable-auto-tool-choice requires --tool-call-parser",
+        "vllm serve: error: argument --speculative-config/-sc: Value {foo} cannot be converted to <function loads at",
+        "pydantic_core._pydantic_core.ValidationError: 1 validation error for CacheConfig\ngpu_memory_utilization\n ",
+        "ValueError: GPU memory utilization must be less than 1.0. Got 1.2.",
+        'docker: invalid argument "abc" for "--shm-size" flag: invalid size: \'abc\'',
+        "ValueError: invalid reasoning parser: foo (chose from { deepseek_r1,qwen3 })",
+        "pydantic_core._pydantic_core.ValidationError: 1 validation error for VllmConfig\n  Value error, Chunked MM",
+    ),
+    "unsupported-quantization": (
+        "vllm serve: error: argument --quantization/-q: invalid choice: 'mxfp5' (choose from 'aqlm', 'awq', 'fp8',",
+        "ValueError: Unknown quantization method: mxfp5. Must be one of ['awq', 'fp8', 'mxfp4'].",
+        "NotImplementedError: Mxfp4 linear layer is not implemented",
+        "ValueError: Failed to find a kernel that can implement the MXFP4 linear layer. Reasons: \n",
+        (
+            "pydantic_core._pydantic_core.ValidationError: 1 validation error for ModelConfig\n  Value error, "
+            "Quantization method specified in the model config (mxfp4) does not match the quantization method "
+            "specified in the `quantization` argument (fp8). [type=value_error, input_value=ArgsKwargs((), "
+            "{'model':"
+        ),
+        (
+            "ValueError: torch.float16 is not supported for quantization method mxfp4. Supported dtypes: "
+            "[torch.bfloat16]"
+        ),
+        (
+            "ValueError: The quantization method gptq_marlin is not supported for the current GPU. Minimum "
+            "capability: 80."
+        ),
+        "ValueError: The quantization method modelopt is not supported for the current GPU. Minimum capability: 89.",
+        "ValueError: Cannot find the config file for awq",
+        "ValueError: mxfp4 quantization is currently not supported in rocm.",
+        (
+            "ValueError: Quantization method specified in the model config (compressed-tensors) does not match "
+            "the quantization method specified in the `quantization` argument (awq)."
+        ),
+        (
+            "RuntimeError: size_n = 6816 is not divisible by tile_n_size = 64\nValueError: Weight "
+            "output_size_per_partition = 6816 is not divisible by min_thread_n = 64."
+        ),
+    ),
+    "unsupported-model": (
+        (
+            "ValueError: Model architectures ['NoSuchArchForCausalLM'] are not supported for now. Supported "
+            "architectures:"
+        ),
+        (
+            "pydantic_core._pydantic_core.ValidationError: 1 validation error for ModelConfig\n  Value error, "
+            "Model architectures ['Qwen3_5ForConditionalGeneration'] are not supported for now. Supported "
+            "architectures: dict_keys([...])"
+        ),
+        (
+            "ValueError: The checkpoint you are trying to load has model type `gpt_oss` but Transformers does "
+            "not recognize this architecture. This could be because of an"
+        ),
+        (
+            "ValueError: Model architectures ['GptOssForCausalLM'] failed to be inspected. Please check the "
+            "logs for more"
+        ),
+        "ValueError: Model architecture MotifForCausalLM was supported in vLLM until v0.10.2, and is not supported",
+        (
+            "ValueError: FooModel has no vLLM implementation and the Transformers implementation is not "
+            "compatible with vLLM. Try setting VLLM_USE_V1=0."
+        ),
+        (
+            "ValueError: The repository /models/x contains custom code which must be executed to correctly "
+            "load the model."
+        ),
+        "ValueError: Unrecognized model in /models/x. Should have a `model_type` key in its config.json, or contain",
+        (
+            "Value error, The checkpoint you are trying to load has model type `glm5v` but Transformers does "
+            "not recognize this architecture."
+        ),
+        (
+            "pydantic_core._pydantic_core.ValidationError: 1 validation error for ModelConfig\n  Value error, "
+            "The repository Qwen/Foo contains custom code which must be executed to correctly load the model."
+        ),
+    ),
+    "max-model-len-invalid": (
+        "ValueError: User-specified max_model_len (200000) is greater than the derived max_model_len",
+        (
+            "pydantic_core._pydantic_core.ValidationError: 1 validation error for ModelConfig\n  Value error, "
+            "User-specified max_model_len (9999999) is greater than the"
+        ),
+        (
+            "ValueError: max_num_batched_tokens (8192) is smaller than max_model_len (32768). This effectively "
+            "limits the"
+        ),
+        "ValueError: User-specified max_model_len (32768) is greater than the derived max_model_len",
+    ),
+    "corrupt-weights": (
+        "safetensors_rust.SafetensorError: Error while deserializing header: MetadataIncompleteBuffer",
+        "safetensors_rust.SafetensorError: Error while deserializing header: HeaderTooLarge",
+        "safetensors_rust.SafetensorError: Error while deserializing header: InvalidHeaderDeserialization",
+        "ERROR 02-26 05:28:06 engine.py:400] Error while deserializing header: InvalidHeaderDeserialization",
+        "safetensors_rust.SafetensorError: Error while deserializing header: incomplete metadata, file not fully",
+        "safetensors_rust.SafetensorError: Error while deserializing header: header too large",
+        "RuntimeError: PytorchStreamReader failed reading zip archive: failed finding central directory",
+        "OSError: Consistency check failed: file should be of size 4976698672 but has size 1234",
+        (
+            "ValueError: Following weights were not initialized from checkpoint: "
+            "{'model.layers.0.mlp.gate_up_proj.weight'}"
+        ),
+        (
+            "AssertionError: Attempted to load weight (torch.Size([4096, 4096])) into parameter "
+            "(torch.Size([2048, 4096]))"
+        ),
+        "RuntimeError: Cannot find any model weights with `/models/x`",
+        "ValueError: There is no module or parameter named 'lm_head.foo' in GptOssForCausalLM",
+        "AssertionError: Tried to load weights of size torch.Size([6144, 30720])to a parameter of size",
+        (
+            "FileNotFoundError: No such file or directory: "
+            '"/root/.cache/huggingface/hub/models--x/snapshots/1/model-00003-of-00005.safetensors"'
+        ),
+        "KeyError: 'layers.0.self_attn.q_proj.weight_scale'",
+    ),
+    "tokenizer-or-template": (
+        "OSError: Can't load tokenizer for '/models/x'. If you were trying to load it from",
+        (
+            "ValueError: Couldn't instantiate the backend tokenizer from one of: \n(1) a `tokenizers` library "
+            "serialization"
+        ),
+        "ValueError: Tokenizer class Qwen2TokenizerFooFast does not exist or is not currently imported.",
+        "Exception: data did not match any variant of untagged enum ModelWrapper at line 1217944 column 3",
+        (
+            "ValueError: The supplied chat template (/no/such/template.jinja) looks like a file path, but it "
+            "failed to be"
+        ),
+        "ValueError: The supplied chat template string (template.jinja) appears path-like, but doesn't exist!",
+        "jinja2.exceptions.TemplateSyntaxError: unexpected '}'",
+        (
+            "ValueError: As of transformers v4.44, default chat template is no longer allowed, so you must "
+            "provide a chat"
+        ),
+        "OSError: Can't load image processor for '/models/x'. If you were trying to load it from",
+        "AttributeError: Qwen2Tokenizer has no attribute all_special_tokens_extended. Did you mean:",
+        (
+            "vllm.entrypoints.chat_utils.ChatTemplateResolutionError: As of transformers v4.44, default chat "
+            "template is no longer allowed, so you must provide a chat"
+        ),
+        "OSError: /models/x does not appear to have a file named preprocessor_config.json. Checkout",
+        "RuntimeError: Failed to load the tokenizer. If the tokenizer is a custom tokenizer not yet available in the",
+    ),
+    "compile-failure": (
+        "torch._inductor.exc.InductorError: CalledProcessError: Command '['/usr/bin/gcc', '/tmp/tmpx/main.c', '-O3',",
+        "torch._dynamo.exc.BackendCompilerFailed: backend='<vllm.compilation.backends.VllmBackend object at 0x7f>'",
+        "RuntimeError: Failed to find C compiler. Please specify via CC environment variable or set",
+        "torch._inductor.exc.InductorError: CppCompileError: C++ compile error",
+        "/tmp/tmpq/cuda_utils.c:6:10: fatal error: Python.h: No such file or directory",
+        "RuntimeError: Ninja build failed. Ninja output:\nninja: build stopped: subcommand failed.",
+        "torch._dynamo.exc.Unsupported: Attempted to call function marked as skipped",
+        "RuntimeError: Could not find nvcc and default cuda_home='/usr/local/cuda' doesn't exist",
+        "triton.compiler.errors.CompilationError: at 1:0:",
+        "torch._inductor.exc.InductorError: InvalidCxxCompiler: No working C++ compiler found in",
+        (
+            "ImportError: /root/.triton/cache/ab/cuda_utils.cpython-312-x86_64-linux-gnu.so: failed to map "
+            "segment from shared object"
+        ),
+        "FileNotFoundError: [Errno 2] No such file or directory: 'ninja'",
+    ),
+    "engine-dead": (
+        "ERROR 10-12 02:10:43 [core.py:710] EngineCore encountered a fatal error.",
+        "vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue. See stack trace (above) for the",
+        "ERROR 05-12 11:36:01 [core_client.py:704] Engine core proc EngineCore_DP0 died unexpectedly, shutting down",
+        "ERROR 10-12 02:10:43 [core_client.py:655] [shutdown] MPClient: engine core exited unexpectedly; starting",
+        "torch.AcceleratorError: CUDA error: an illegal memory access was encountered",
+        "ERROR 01-01 00:00:00 engine.py:158] vllm.engine.multiprocessing.MQEngineDeadError: Engine loop is not",
+        "vllm.engine.async_llm_engine.AsyncEngineDeadError: Background loop has errored already.",
+        "CRITICAL 03-25 06:36:34 [launcher.py:116] MQLLMEngine is already dead, terminating server process",
+        "!!!!!!! Segfault encountered !!!!!!!",
+    ),
+    "permission-denied": (
+        (
+            "docker: permission denied while trying to connect to the Docker daemon socket at "
+            "unix:///var/run/docker.sock:"
+        ),
+        "PermissionError: [Errno 13] Permission denied: '/root/.cache/huggingface/hub'",
+        "docker: Got permission denied while trying to connect to the Docker daemon socket at",
+        "OSError: [Errno 30] Read-only file system: '/root/.cache/huggingface/hub/models--x'",
+        "OSError: PermissionError at /root/.cache/huggingface/hub when downloading openai/gpt-oss-20b. Check cache",
+        "permission denied while trying to connect to the docker API at unix:///var/run/docker.sock",
+        "RuntimeError: Data processing error: I/O error: Permission denied (os error 13)",
+    ),
+    "docker-daemon-down": (
+        "docker: Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon",
+        "Cannot connect to the Docker daemon at tcp://127.0.0.1:2375. Is the docker daemon running?",
+        "failed to connect to the docker API at unix:///var/run/docker.sock; check if the path is correct and if the",
+        "docker.errors.DockerException: Error while fetching server API version: ('Connection aborted.',",
+        'error during connect: Get "http://%2F%2F.%2Fpipe%2FdockerDesktopLinuxEngine/v1.47/info": open',
+    ),
+    "bind-mount-missing": (
+        ('docker: Error response from daemon: invalid mount config for type "bind": bind source path does not exist:'),
+        (
+            "docker: Error response from daemon: error while creating mount source path '/mnt/nas/models': "
+            "mkdir /mnt/nas:"
+        ),
+        (
+            "docker: Error response from daemon: failed to create task for container: failed to create shim "
+            "task: OCI runtime create failed: runc create failed: unable to start container process: error "
+            'during container init: error mounting "/home/u/x" to rootfs at "/etc/x": mount '
+            "/home/u/x:/etc/x (via"
+        ),
+        (
+            'docker: Error response from daemon: create ~/vllm: "~/vllm" includes invalid characters for a '
+            'local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed.'
+        ),
+        'Error response from daemon: invalid mount config for type "bind": stat /data/hf: permission denied',
+    ),
+    "ulimit-refused": (
+        (
+            "docker: Error response from daemon: OCI runtime create failed: container_linux.go:380: starting "
+            "container process caused: process_linux.go:545: container init caused: process_linux.go:508: "
+            "setting rlimits for ready process caused: error setting rlimit type 8: operation not permitted: "
+            "unknown."
+        ),
+        (
+            "docker: Error response from daemon: failed to create task for container: failed to create shim "
+            "task: OCI runtime create failed: runc create failed: unable to start container process: error "
+            "during container init: error setting rlimits for ready process: error setting rlimit type 8: "
+            "operation not"
+        ),
+        'docker: invalid argument "memlock" for "--ulimit" flag: invalid ulimit argument: memlock',
+        "bash: ulimit: max locked memory: cannot modify limit: Operation not permitted",
+    ),
+    "start-timeout": (
+        "TimeoutError: Timed out waiting for engines to sendinitial message on input socket.",
+        "TimeoutError: Timed out waiting for engine core processes to start. This is often caused by slow weight",
+        "TimeoutError: Timed out waiting for engine startup",
+        "RuntimeError: Timed out after 300 s waiting for server to start",
+    ),
+}
+"""Rule → real messages, cut to what matters (vLLM 0.8 to 0.32, Docker 20.10 to 29, Podman, the kernel, systemd)."""
+
+
+def answers(rule_id: str) -> list[tuple[str, str]]:
+    """(rule, log) pairs for the parametrised test below."""
+    return [(rule_id, wording) for wording in WORDINGS[rule_id]]
+
+
+@pytest.mark.parametrize(("expected", "wording"), [pair for rule in WORDINGS for pair in answers(rule)])
+def test_a_real_message_is_recognised(expected: str, wording: str) -> None:
+    """The message alone, as it is pasted into a ticket."""
+    found = diagnose(wording)
+    assert found is not None
+    assert found.rule == expected
+    assert found.evidence
+    for text in (found.cause.en, found.cause.zh_tw, found.remedy.en, found.remedy.zh_tw):
+        assert "[[" not in text
+        assert "{" not in text.replace("{{", "")
+
+
+def samples() -> list[tuple[str, Path]]:
+    """Logs captured from real deployments: tests/logs/<rule-id>/*.log, `healthy` for those without a failure."""
+    return [(path.parent.name, path) for path in sorted(LOGS.glob("*/*.log"))]
+
+
+@pytest.mark.parametrize(("expected", "path"), samples(), ids=lambda value: getattr(value, "stem", value))
+def test_a_captured_log_yields_its_rule(expected: str, path: Path) -> None:
+    """With the exit state the container ended in, where the log alone says nothing."""
+    state = path.with_suffix(".exit").read_text().split() if path.with_suffix(".exit").exists() else []
+    exit_code = int(state[0]) if state else None
+    found = diagnose(path.read_bytes(), exit_code=exit_code, oom_killed=state[1:] == ["true"])
+    assert (found.rule if found else "healthy") == expected
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+class TestEntry:
+    def test_it_has_a_wording_or_a_log(self, rule: Rule) -> None:
+        """A rule needs something real that shows it."""
+        assert WORDINGS.get(rule.id) or list((LOGS / rule.id).glob("*.log"))
+
+    def test_its_patterns_compile_and_have_a_key(self, rule: Rule) -> None:
+        """Without a whole plain word a pattern would never be tried."""
+        for pattern in rule.patterns:
+            re.compile(pattern)
+            assert keys(pattern), pattern
+
+    def test_its_texts_ask_only_for_what_can_be_known(self, rule: Rule) -> None:
+        """Names in the templates are groups of its patterns, ratios, or always there; in both languages the same."""
+        known = {"container", "exit_code", "phase", "tail", "waited"} | {name for name, _, _ in rule.ratios}
+        for pattern in rule.patterns:
+            known |= set(re.compile(pattern).groupindex)
+        for text in (rule.cause, rule.remedy):
+            names = [set(re.findall(r"{(\w+)}", language)) for language in (text.en, text.zh_tw)]
+            assert names[0] == names[1]
+            assert names[0] <= known
+
+    def test_what_it_yields_to_exists(self, rule: Rule) -> None:
+        """`consequence_of` names rules, or `*`."""
+        assert set(rule.consequence_of) <= {"*"} | {other.id for other in RULES}
+        assert rule.id not in rule.consequence_of
+
+    def test_unknown_values_leave_no_holes(self, rule: Rule) -> None:
+        """Whatever is not known is left out of the sentence."""
+        for text in (rule.cause, rule.remedy):
+            shown = render(text, {"container": "x", "phase": "start"}, rule)
+            assert "?" not in shown.en, shown.en
+            assert "[[" not in shown.en + shown.zh_tw
+
+
+def test_every_id_is_known_once() -> None:
+    """The ids of the project's table of failures."""
+    ids = [rule.id for rule in RULES]
+    assert len(ids) == len(set(ids)) == 31
+    assert UNEXPLAINED.id == "unexplained"
+
+
+def test_noise_never_hides_a_wording() -> None:
+    """The list of harmless lines matches none of the messages above."""
+    noise = re.compile("|".join(NOISE))
+    for wordings in WORDINGS.values():
+        for wording in wordings:
+            assert not all(noise.search(line) for line in wording.splitlines())
