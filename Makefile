@@ -22,7 +22,7 @@ stop: setup ## Stop whatever the CPU bench left running; nothing running is fine
 
 .PHONY: setup
 setup: ## Make .venv with the locked packages; nothing to do the second time. PYTHON=/path/to/python3.12 chooses the interpreter
-	@tools/setup
+	@.ci/setup
 
 ##@ Develop
 
@@ -37,7 +37,7 @@ check: setup ## Lint, format, types, who imports whom, and a wheel for every loc
 	step $(python) -m ruff format --quiet --check $(sources) && \
 	step $(python) -m mypy $(sources) && \
 	step $(python) -m pytest -q tests/test_imports.py tests/test_project.py && \
-	step tools/wheels && \
+	step .ci/wheels && \
 	if [ "$${#failed[@]}" != 0 ]; then printf 'check: FAILED: %s\n' "$${failed[@]}" && exit 1; fi
 
 .PHONY: format
@@ -48,6 +48,10 @@ format: setup ## Put the sources into the form that `make check` asks for
 .PHONY: miniatures
 miniatures: setup ## Train the CPU bench's miniatures again: minutes
 	$(python) -m harness.cpu_bench.miniatures
+
+.PHONY: schema
+schema: setup ## Write reports/record.schema.json from the code
+	$(python) -m harness schema > reports/record.schema.json
 
 .PHONY: lock
 lock: setup ## Write requirements.lock from pyproject.toml, keeping what is pinned. ARGS=--upgrade takes the newest

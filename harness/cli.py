@@ -294,7 +294,8 @@ def status(given: argparse.Namespace) -> int:
 def bench(given: argparse.Namespace) -> int:
     """The verb `bench`."""
     if given.stop:
-        print("stopped the CPU bench's engine" if cpu_bench.stop() else "nothing to stop")
+        with lease(given.port):  # a run under way keeps its engine
+            print("stopped the CPU bench's engine" if cpu_bench.stop() else "nothing to stop")
         return 0
     chosen = _ready(given, progress()) if given.prepare else _chosen(given)
     if given.json:

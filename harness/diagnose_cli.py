@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from io import TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO
 
@@ -42,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, container_log: ContainerLog | None = None) -> int:
     """Answer every input. Returns 0, or 2 when an input could not be read (the others are answered nevertheless)."""
     status = 0
+    if isinstance(sys.stdout, TextIOWrapper):  # a terminal that cannot show Chinese is no reason for a traceback
+        sys.stdout.reconfigure(errors="backslashreplace")
     for name in args.inputs:
         reader = Reader()
         exit_code, oom_killed = args.exit_code, args.oom_killed
@@ -64,7 +68,12 @@ def run(args: argparse.Namespace, container_log: ContainerLog | None = None) -> 
             status = 2
             continue
         found = reader.diagnosis(exit_code, oom_killed)
-        print(_as_json(name, found, reader, args.lang) if args.json else _as_text(name, found, args.lang), flush=True)
+        answer = _as_json(name, found, reader, args.lang) if args.json else _as_text(name, found, args.lang)
+        try:
+            print(answer, flush=True)
+        except BrokenPipeError:  # `diagnose … | head` has read enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return status
     return status
 
 

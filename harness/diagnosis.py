@@ -42,6 +42,8 @@ from harness.types import Diagnosis, Evidence, Rule, Stage, Text
 
 SEEK_LINES = 400
 """Lines of one traceback that are read to find its end."""
+KEYS = 2
+"""Words of a pattern that are looked for: two, so that one is left when a wrapped line broke the other."""
 WRAPPED = 60
 """Characters of the shortest line that may have been wrapped."""
 MAX_PHASES = 1000
@@ -130,7 +132,7 @@ def _unwrap(raw: bytes) -> bytes:
         return raw
     try:
         entry = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return raw
     for key in ("log", "MESSAGE", "message", "msg"):
         value = entry.get(key) if isinstance(entry, dict) else None
@@ -140,7 +142,12 @@ def _unwrap(raw: bytes) -> bytes:
             )
         if isinstance(value, str):
             level = str(entry.get("levelname") or entry.get("level") or "").upper()
-            return (f"{level}: {value}" if level in _QUIET else value).rstrip("\n").replace("\n", " ").encode()
+            return (
+                (f"{level}: {value}" if level in _QUIET else value)
+                .rstrip("\n")
+                .replace("\n", " ")
+                .encode(errors="replace")
+            )
     return raw
 
 
@@ -162,11 +169,10 @@ _COMMON = frozenset(
 """Words that healthy logs are full of: taken as a key only when a pattern has no other."""
 
 
-def keys(pattern: str, most: int = 2) -> tuple[bytes, ...]:
-    """Whole words that every match of `pattern` contains: the longest ones, none if there is none.
+def keys(pattern: str) -> tuple[bytes, ...]:
+    """Whole words that every match of `pattern` contains, the rarest ones first.
 
-    A word counts as whole when plain characters, or the pattern's ends, surround it. Two, so that one is left when a
-    terminal wrapped the message inside the other.
+    A word counts as whole when plain characters, or the pattern's ends, surround it.
     """
     text: list[str] = []
 
@@ -186,7 +192,7 @@ def keys(pattern: str, most: int = 2) -> tuple[bytes, ...]:
         for match in re.finditer(r"[A-Za-z_]\w{3,}", plain)
         if "\0" not in plain[max(match.start() - 1, 0) : match.end() + 1]
     ]
-    return tuple(sorted(dict.fromkeys(found), key=lambda word: (word in _COMMON, -len(word)))[:most])
+    return tuple(sorted(dict.fromkeys(found), key=lambda word: (word in _COMMON, -len(word))))
 
 
 @cache
@@ -197,21 +203,24 @@ def _compile(pattern: str) -> re.Pattern[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Sign:
-    """One pattern of one rule. `order` is its place in the table of rules."""
+    """One pattern of one rule. `order` is its place in the table of rules: where two match one line, the first wins."""
 
     order: int
     rule: Rule = field(compare=False)
     pattern: str
+    words: tuple[bytes, ...]
+    """All of `keys`: a message without one of them is not even cleaned."""
 
 
 @cache
 def _table(rules: tuple[Rule, ...]) -> dict[bytes, tuple[_Sign, ...]]:
     """Word → the patterns to try on a line that carries it."""
     table: dict[bytes, tuple[_Sign, ...]] = {}
-    for order, rule in enumerate(rules):
-        for pattern in rule.patterns:
-            for key in keys(pattern):
-                table[key] = (*table.get(key, ()), _Sign(order, rule, pattern))
+    patterns = ((rule, pattern) for rule in rules for pattern in rule.patterns)
+    for order, (rule, pattern) in enumerate(patterns):
+        words = keys(pattern)
+        for key in words[:KEYS]:
+            table[key] = (*table.get(key, ()), _Sign(order, rule, pattern, words))
     return table
 
 
@@ -222,7 +231,7 @@ _VERSION = re.compile("|".join(VERSION))
 _TELLING = frozenset(
     key
     for pattern in (*FACTS.values(), *VERSION, *DEATH, *map(re.escape, (*dict(MARKERS), *READY, *STOPPING)))
-    for key in keys(pattern, most=1)
+    for key in keys(pattern)[:1]
 )
 _TRACEBACK = b"Traceback"
 _ENDING = re.compile(rb"Error|Exception|Interrupt|Exit")
@@ -326,7 +335,7 @@ class Reader:
         return None
 
     def close(self) -> None:
-        """Read the last line although it has no end. Further calls change nothing."""
+        """The log ended: read its last line although it has no end."""
         if self._pending:
             data, self._pending = self._pending, b""
             self._scan(data if data.endswith(b"\n") else data + b"\n")
@@ -349,19 +358,14 @@ class Reader:
         first = self.lines + 1 - self._context.count(b"\n")
         self.lines += data.count(b"\n")
         data = self._context + data
-        words = set(_WORD.findall(b" ".join(set(data.split()))))
-        wanted: dict[int, set[bytes]] = {}
-        for key in words & (self._table.keys() | _TELLING | {_TRACEBACK}):
-            if key in self._table and key not in _TELLING and not any(self._open(s.rule) for s in self._table[key]):
-                continue
-            at = data.find(key)
-            while at >= 0:
-                wanted.setdefault(data.rfind(b"\n", 0, at) + 1, set()).add(key)
-                end = data.find(b"\n", at)
-                at = data.find(key, end) if end >= 0 else -1
-        for start, key in _broken_words(data):
-            if key in self._table:
-                wanted.setdefault(start, set()).add(key)
+        broken = dict(_broken_words(data))
+        words = set(_WORD.findall(b" ".join(set(data.split())))) | set(broken.values())
+        wanted: dict[int, set[_Sign | None]] = {}
+        for key, signs in self._of_interest(words):
+            for start in _lines_with(data, key):
+                wanted.setdefault(start, set()).update(signs)
+            for start in (start for start, word in broken.items() if word == key):
+                wanted.setdefault(start, set()).update(signs)
         if self._seeking:
             self._seek(data, fresh, self.lines + 1 - data.count(b"\n", fresh))
         number, offset = first, 0
@@ -371,23 +375,35 @@ class Reader:
             self._read(data, start, number, wanted[start], start >= fresh)
         self._keep(data)
 
-    def _read(self, data: bytes, start: int, number: int, found: set[bytes], new: bool) -> None:
+    def _of_interest(self, words: set[bytes]) -> Iterator[tuple[bytes, list[_Sign | None]]]:
+        """The words in a block that may mean something, with the patterns all of whose words are there.
+
+        None stands for a line that tells about the course of things.
+        """
+        starting = set() if self.ready else {_TRACEBACK}
+        for key in words & (self._table.keys() | _TELLING | starting):
+            signs: list[_Sign | None] = [
+                sign for sign in self._table.get(key, ()) if words.issuperset(sign.words) and self._open(sign.rule)
+            ]
+            if key in _TELLING or key == _TRACEBACK:
+                signs.append(None)
+            if signs:
+                yield key, signs
+
+    def _read(self, data: bytes, start: int, number: int, found: set[_Sign | None], new: bool) -> None:
         """One line that carries words of interest."""
-        if new and found & _TELLING:
+        tells = new and None in found
+        if tells:
             self._tell(_line(data, start, number))
-        signs = {sign for key in found for sign in self._table.get(key, ()) if self._open(sign.rule)}
+        signs = sorted((sign for sign in found if sign is not None), key=lambda sign: sign.order)
+        raw = _around(data, start) if signs else b""
         window: list[Line] = []
-        for sign in sorted(signs, key=lambda sign: sign.order):
-            window = window or _window(data, start, number)
-            self._confirm(sign, window, number)
-        if (
-            new
-            and _TRACEBACK in found
-            and not self.ready
-            and not self._stopping
-            and self._start.crash is None
-            and not self._seeking
-        ):
+        for sign in signs:
+            if self._open(sign.rule) and all(word in raw for word in sign.words):
+                window = window or _window(data, start, number)
+                self._confirm(sign, window, number)
+        starting = not (self.ready or self._stopping or self._start.crash or self._seeking)
+        if tells and starting and data.find(_TRACEBACK, start, _end(data, start)) >= 0:
             self._seek(data, start, number)
 
     def _seek(self, data: bytes, start: int, number: int) -> None:
@@ -416,7 +432,8 @@ class Reader:
         self._context = data[max(at + 1, len(data) - MAX_LINE) :]
 
     def _open(self, rule: Rule) -> bool:
-        return self._state.counts.get(rule.id, 0) < HITS_PER_RULE
+        """Whether more hits of a rule are of use: of a start the first ones, while serving the last ones."""
+        return self.ready or self._state.counts.get(rule.id, 0) < HITS_PER_RULE
 
     @property
     def _state(self) -> _State:
@@ -470,6 +487,8 @@ class Reader:
         groups = {name: value for name, value in found.groupdict().items() if value}
         hit = Hit(rule=sign.rule, lines=tuple(lines), groups=groups)
         state.hits.append(hit)
+        if state.counts[sign.rule.id] > HITS_PER_RULE:
+            state.hits.remove(next(old for old in state.hits if old.rule.id == sign.rule.id))
         if sign.rule.id == DEATH_RULE and self.ready:
             state.death = state.death or lines[0]
         if (sign.rule.fatal and (not self.ready or sign.rule.serving)) or sign.rule.id == DEATH_RULE:
@@ -508,9 +527,10 @@ class Reader:
             values["waited"] = f"{timed_out_s:.0f}"
         if hit := _root(hits):
             return self._answer(hit.rule, values | dict(hit.groups), hit.lines)
-        if rule := self._by_state(exit_code, oom_killed, timed_out=timed_out_s is not None):
-            return self._answer(rule, values, self._last_lines()[-1:])
         shown = self._unknown()
+        rule = self._by_state(exit_code, oom_killed, timed_out=timed_out_s is not None)
+        if rule and (oom_killed or not shown):
+            return self._answer(rule, values, self._last_lines()[-1:])
         if daemon_error:
             shown = [*shown, clean(daemon_error.encode(), 1)]
         ended_early = exit_code == 0 and not self.ready and not self._stopping
@@ -544,7 +564,7 @@ class Reader:
             hits = self._start.hits or ([] if self._start.crash else self._previous.hits)
             if self._start.death:  # it never served: that it is dead is no news, unless the line says why
                 hits = [hit for hit in hits if hit.rule.id != DEATH_RULE or hit.groups]
-        ours = {hit.source for hit in hits if "vllm" in hit.source.lower()} | self._sources | HOST_SOURCES
+        ours = {hit.source for hit in hits if "vllm" in hit.source.lower()} | self._sources | HOST_SOURCES | {""}
         yield from (hit for hit in hits if not self._sources or hit.source in ours)
 
     def _counts(self, hit: Hit, crashed: bool) -> bool:
@@ -582,6 +602,15 @@ def _continues(line: Line, following: Line) -> bool:
     return len(line.text) >= WRAPPED and not following.level and following.message == following.text.lstrip()
 
 
+def _lines_with(data: bytes, word: bytes) -> Iterator[int]:
+    """Offsets of the lines that carry a word."""
+    at = data.find(word)
+    while at >= 0:
+        yield data.rfind(b"\n", 0, at) + 1
+        end = data.find(b"\n", at)
+        at = data.find(word, end) if end >= 0 else -1
+
+
 def _broken_words(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Words that a terminal broke at the end of a line, with the offset of that line."""
     start, end = 0, data.find(b"\n")
@@ -594,9 +623,24 @@ def _broken_words(data: bytes) -> Iterator[tuple[int, bytes]]:
         start, end = end + 1, data.find(b"\n", end + 1)
 
 
-def _line(data: bytes, start: int, number: int) -> Line:
+def _end(data: bytes, start: int) -> int:
+    """Offset of the end of the line at `start`."""
     end = data.find(b"\n", start)
-    return clean(data[start : end if end >= 0 else len(data)][:MAX_LINE], number)
+    return end if end >= 0 else len(data)
+
+
+def _line(data: bytes, start: int, number: int) -> Line:
+    return clean(data[start : _end(data, start)][:MAX_LINE], number)
+
+
+def _around(data: bytes, start: int) -> bytes:
+    """The bytes of the line at `start` and of its neighbours, as if nothing had been wrapped."""
+    low = high = start
+    for _ in range(WINDOW[0]):
+        low = data.rfind(b"\n", 0, max(low - 1, 0)) + 1
+    for _ in range(WINDOW[1] + 1):
+        high = data.find(b"\n", high) + 1 or len(data)
+    return data[low:high].replace(b"\r", b"").replace(b"\n", b"")
 
 
 def _window(data: bytes, start: int, number: int) -> list[Line]:

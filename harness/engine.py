@@ -226,12 +226,10 @@ class Engine:
         stream: Iterator[bytes] = self.call(self.client.api.logs, container.id, stream=True, follow=False)
         return stream
 
-    def remove(self, container_id: str) -> None:
-        """Stop gracefully and remove; a container that is already gone is fine."""
-        for verb, more in (
-            (self.client.api.stop, {"timeout": STOP_GRACE_S}),
-            (self.client.api.remove_container, {"force": True, "v": True}),
-        ):
+    def remove(self, container_id: str, *, gracefully: bool = True) -> None:
+        """Stop with SIGTERM and a grace, and remove; a container that is already gone is fine."""
+        stop = ((self.client.api.stop, {"timeout": STOP_GRACE_S}),) if gracefully else ()
+        for verb, more in (*stop, (self.client.api.remove_container, {"force": True, "v": True})):
             try:
                 self.call(verb, container_id, **more)
             except RefusedError as error:
@@ -294,8 +292,13 @@ class Owned(DockerContainer):
 
     def stop(self, force: bool = True, delete_volume: bool = True) -> None:  # noqa: ARG002 (testcontainers' signature)
         """SIGTERM, a grace, then removal; nothing when kept."""
-        if self.container is not None and not self.kept:
+        if self.container is None or self.kept:
+            return
+        try:
             self.engine.remove(self.container.id)
+        except BaseException:  # interrupted while it stops gracefully: then not gracefully
+            self.engine.remove(self.container.id, gracefully=False)
+            raise
 
     def let_go(self) -> None:
         """Close every connection."""

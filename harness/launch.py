@@ -21,8 +21,8 @@ from harness.watch import Watch
 
 SETTLE_S = 60.0
 """Longest time from the end of a container until its port is free and its memory is back."""
-MEMORY_SLACK_GIB = 1.0
-"""How near MemAvailable must come to what it was before the start."""
+MEMORY_SLACK_GIB = 1.5
+"""How near MemAvailable must come to what it was before the start; a page cache and a desktop move it that much."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,15 +53,16 @@ def launch(
     redactor: Redactor,
     progress: Progress,
     flags: DockerFlags,
+    budget_s: float | None = None,
     keep: Callable[[], bool] = lambda: False,
 ) -> Iterator[Launched]:
     """Start `variant` with `flags` (of `resolve`) and wait for `/health`; leaving takes the container down.
 
-    `log` is written while the container lives, without secrets. When `keep()` is true on leaving, the container
-    stays. A refused or failed start is an outcome, not an exception.
+    `log` is written while the container lives, without secrets. `budget_s` replaces the variant's start budget. When
+    `keep()` is true on leaving, the container stays. A refused or failed start is an outcome, not an exception.
     """
     base_url = f"http://127.0.0.1:{flags.port}"
-    budget_s = variant.benches[bench.name].start_budget_s
+    budget_s = budget_s or variant.benches[bench.name].start_budget_s
     with ExitStack() as stack:
         watch = Watch(flags.name, log, redactor)
         stack.callback(watch.close)

@@ -34,6 +34,8 @@ RUN = pytest.StashKey["Run"]()
 PARAMETERS: dict[str, tuple[Variant, ...]] = {"attempt": VARIANTS, "failed": FAILURES}
 """The session fixtures that are parametrised; a test that needs one runs once an entry."""
 ENTRIES = VARIANTS + FAILURES
+MENDED_BUDGET_S = 600
+"""Longest start of a miniature once the remedy has been applied."""
 
 
 class Run:
@@ -136,7 +138,9 @@ class Run:
         return environment(self.bench())
 
     @contextmanager
-    def launch(self, attempt: Attempt, log: Path, flags: DockerFlags | None = None) -> Iterator[Launched]:
+    def launch(
+        self, attempt: Attempt, log: Path, flags: DockerFlags | None = None, budget_s: float | None = None
+    ) -> Iterator[Launched]:
         """Launch the attempt's variant once more, beside it, with other flags if given; nothing is cleared before."""
         from harness.launch import launch
 
@@ -151,6 +155,7 @@ class Run:
                 redactor=from_environment(self.environ),
                 progress=shown,
                 flags=flags or attempt.recorder.record.declared,
+                budget_s=budget_s,
             ) as launched,
         ):
             yield launched
@@ -165,7 +170,7 @@ class Run:
         entry = next(entry for entry in FAILURES if entry.name == failed.variant.name)
         placed = self.bench().model_copy(update={"vllm_home": failed.bench.vllm_home})
         remedy, flags = apply_remedy(entry, placed, self.engine, failed.scene, failed.diagnosis)
-        with self.launch(failed, log, flags=flags) as again:
+        with self.launch(failed, log, flags=flags, budget_s=MENDED_BUDGET_S) as again:
             failed.recorder.update(
                 remedy_proof=RemedyProof(
                     remedy=remedy,

@@ -397,6 +397,8 @@ RULES: tuple[Rule, ...] = (
             r"NVMLError_LibraryNotFound",
             r"NVMLError_DriverNotLoaded",
             r"NVMLError_Unknown",
+            r"CUDA unknown error",
+            r"system not yet initialized",
         ),
         cause=Text(
             en=(
@@ -470,6 +472,10 @@ RULES: tuple[Rule, ...] = (
             r"with compute capability (?P<arch>[\d.]+) is not supported",
             r"[Cc]ompute capability of at least (?P<wanted>[\d.]+)",
             r"minimum capability\D+(?P<wanted>\d+)\D+[Cc]urrent capability\D+(?P<arch>\d+)",
+            r"only supported on (?P<wanted>Hopper|Blackwell|Ampere)\b",
+            r"(?P<arch>(?:sm|SM)_?\d+\w*) not supported",
+            r"device kernel image is invalid",
+            r"CUDA error: invalid device function",
         ),
         cause=Text(
             en="The image has no kernels for this GPU's architecture[[ ({arch})]].",
@@ -623,6 +629,10 @@ RULES: tuple[Rule, ...] = (
             r"Revision Not Found for url",
             r"Max retries exceeded with url: .*huggingface",
             r"OfflineModeIsEnabled",
+            r"HfHubHTTPError",
+            r"CAS service error",
+            r"Temporary failure in name resolution",
+            r"Name or service not known",
         ),
         consequence_of=("hf-gated", "disk-full", "permission-denied"),
         cause=Text(
@@ -757,6 +767,10 @@ RULES: tuple[Rule, ...] = (
             r"validation errors? for (?P<flag>\w+Args)",
             r"requires at least 1 argument",
             r"flag needs an argument: (?P<flag>.+)",
+            r"must be divisible by tensor parallel size",
+            r"(?:larger|greater) than the number of available GPUs",
+            r"(?:Unrecognized|Unknown|Invalid) attention backend:? (?P<flag>\S+)",
+            r"does not support (?P<flag>float16)",
         ),
         consequence_of=(
             "max-model-len-invalid",
@@ -890,13 +904,13 @@ RULES: tuple[Rule, ...] = (
             r"Consistency check failed: file should be of size (?P<wanted>\d+) but has size (?P<found>\d+)",
             r"Following weights were not initialized from checkpoint: (?P<what>.{0,200})",
             r"Attempted to load weight \((?P<what>.*)\) into parameter",
-            r"The size of tensor a \(\d+\) must match the size of tensor b",
             r"There is no module or parameter named '(?P<what>[^']+)' in",
             r"Cannot find any model weights",
             r"Tried to load weights of size (?P<what>.*)",
             r"No such file or directory: \"?(?P<what>[^\" ]+\.(?:safetensors|bin))",
             r"KeyError: '(?P<what>[\w.]*layers\.\d+\.[^']+)'",
             r"does not appear to have files? named \S*(?P<what>model[\w.-]*\.safetensors|pytorch_model\S*)",
+            r"Error no file named (?P<what>.*?),? found in directory",
         ),
         consequence_of=("cuda-oom", "disk-full"),
         cause=Text(
@@ -1059,6 +1073,8 @@ RULES: tuple[Rule, ...] = (
             r"PermissionError at (?P<path>\S+) when downloading",
             r"\[Errno 30\] Read-only file system: '(?P<path>[^']+)'",
             r"Permission denied \(os error 13\)",
+            r"cannot create directory \W*(?P<path>[^\s':]+)\W* Permission denied",
+            r"sh: (?P<path>\S+): Permission denied",
         ),
         cause=Text(
             en="Permission denied[[: {path}]].",
@@ -1149,7 +1165,7 @@ RULES: tuple[Rule, ...] = (
         id="start-timeout",
         stage=Stage.START,
         patterns=(
-            r"Timed out waiting for engine",
+            r"Timed out waiting for (?:engine|server)",
             r"VLLM_ENGINE_READY_TIMEOUT_S",
             r"Timed out after (?P<waited>\d+) ?s(?:econds)? waiting for (?:clients|engine|server)",
             r"DistStoreError: (?P<what>.*)",

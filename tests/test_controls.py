@@ -20,6 +20,7 @@ import pytest
 
 from harness.api import Api
 from harness.attempt import Attempt
+from harness.failures import FAILURES
 from harness.flags import resolve
 from harness.launch import Launched
 from harness.record import Recorder
@@ -44,6 +45,10 @@ class World:
     first: str = "chat"
     second: str = "chat"
     conflict: Diagnosis | None = None
+    diagnosis: Diagnosis | None = field(default_factory=lambda: good_conflict("vllm-gemma3", "f" * 64))
+    failed_after_s: float = 0.5
+    left: list[dict[str, Any]] = field(default_factory=list)
+    mends: bool = True
 
     def body(self, name: str) -> Any:
         """The JSON of an answer, to be changed and put back with `put`."""
@@ -107,16 +112,27 @@ class FakeRun:
     def launch(self, attempt: Attempt, log: Path, flags: DockerFlags | None = None) -> Iterator[Launched]:  # noqa: ARG002
         """A second launch."""
         name = (flags or self.deployment.flags).name
-        yield Launched(
-            flags=flags or self.deployment.flags,
-            outcome=self.world.conflict or good_conflict(name, self.deployment.container_id),
-            start_s=0.1,
-            watch=None,
-            container_id=None,
-            inspect={},
-            image=None,
-            exit=None,
-        )
+        outcome = self.world.conflict or good_conflict(name, self.deployment.container_id)
+        yield launch_of(flags or self.deployment.flags, outcome)
+
+    @contextmanager
+    def mended(self, failed: Attempt, log: Path) -> Iterator[Launched]:  # noqa: ARG002
+        """The start after the remedy."""
+        yield launch_of(self.deployment.flags, self.deployment if self.world.mends else OTHER)
+
+
+def launch_of(flags: DockerFlags, outcome: Deployment | Diagnosis, start_s: float = 0.1) -> Launched:
+    """A launch with this outcome and nothing else."""
+    return Launched(
+        flags=flags,
+        outcome=outcome,
+        start_s=start_s,
+        watch=None,
+        container_id=None,
+        inspect={},
+        image=None,
+        exit=None,
+    )
 
 
 def ask(test: Callable[..., None], world: World, tmp_path: Path) -> None:
@@ -165,16 +181,28 @@ def ask(test: Callable[..., None], world: World, tmp_path: Path) -> None:
         first=world.answer(world.first),
         second=world.answer(world.second),
     )
+    entry = next(entry for entry in FAILURES if entry.name == "name-taken")
+    about = samples.record(variant=entry, expectation=entry.benches["cpu"], diagnosis=world.diagnosis)
+    failed = Attempt(
+        variant=entry,
+        bench=bench,
+        recorder=Recorder(about, tmp_path),
+        launched=launch_of(flags, world.diagnosis or deployment, world.failed_after_s),
+    )
+    wants = inspect.signature(test).parameters
+    if "failed" in wants:
+        world.holders = world.left
     with Api(deployment.base_url, transport=httpx.MockTransport(world.reply)) as api:
         offered = {
             "api": api,
             "deployment": deployment,
             "attempt": attempt,
+            "failed": failed,
             "run": FakeRun(world, deployment),
             "tmp_path": tmp_path,
         }
         for parameters in parametrised(test):
-            test(**{name: (offered | parameters)[name] for name in inspect.signature(test).parameters})
+            test(**{name: (offered | parameters)[name] for name in wants})
 
 
 def parametrised(test: Callable[..., None]) -> list[dict[str, Any]]:
@@ -242,6 +270,16 @@ def message(**changes: Any) -> Fault:
 def conflict(diagnosis: Diagnosis) -> Fault:
     """The second launch ends otherwise."""
     return lambda world: setattr(world, "conflict", diagnosis)
+
+
+def diagnosed(**changes: Any) -> Fault:
+    """The diagnosis of the failure, changed."""
+
+    def fault(world: World) -> None:
+        assert world.diagnosis is not None
+        world.diagnosis = world.diagnosis.model_copy(update=changes)
+
+    return fault
 
 
 OTHER = Diagnosis(
@@ -358,6 +396,22 @@ CONTROLS: dict[str, dict[str, Fault]] = {
         "holder not named": conflict(NAMELESS),
         "the first no longer answers": status("chat", None),
     },
+    "test_the_failure_is_diagnosed": {
+        "healthy where a failure must be": lambda world: setattr(world, "diagnosis", None),
+        "another rule": lambda world: setattr(world, "diagnosis", OTHER),
+        "no evidence": diagnosed(evidence=()),
+        "no cause": diagnosed(cause=Text(en="", zh_tw="名稱")),
+        "no remedy": diagnosed(remedy=Text(en="", zh_tw="移除")),
+        "one language": diagnosed(cause=Text(en="taken", zh_tw="")),
+        "remedy in one language": diagnosed(remedy=Text(en="remove it", zh_tw="")),
+    },
+    "test_the_verdict_comes_with_the_failure_not_with_the_budget": {
+        "waited to the end": lambda world: setattr(world, "failed_after_s", 1e6)
+    },
+    "test_a_failed_start_leaves_nothing": {
+        "a container of ours": lambda world: world.left.append(CAPTURED["holders"][0]),
+    },
+    "test_the_stated_remedy_makes_it_healthy": {"still fails": lambda world: setattr(world, "mends", False)},
     "test_the_remedy_of_a_name_conflict_frees_the_name": {
         "another diagnosis": conflict(OTHER),
         "another remedy": conflict(NAMELESS),

@@ -325,6 +325,24 @@ class TestTotal:
         assert diagnose(data) == diagnose(data)
         assert diagnose(data, exit_code=1) is not None
 
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b"\xff\xfe\x00\xd8\x00",
+            b'{"log":"\\ud800 CUDA out of memory"}',
+            b'{"a":' * 100_000,
+            b"\x1f\x8b\x08\x00",
+            b"\x00" * 5000,
+            b"x" * 3_000_000,
+            b"\xc3",
+            b"\r\n\r\r\n",
+        ],
+        ids=["UTF-16", "surrogate", "nested", "gzip", "NULs", "one line", "truncated UTF-8", "line ends"],
+    )
+    def test_odd_inputs_have_an_answer(self, data: bytes) -> None:
+        """Nothing raises, and nothing is accused."""
+        assert diagnose(data) is None
+
     @given(st.binary(max_size=300), st.integers(0, 12))
     @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     def test_noise_around_a_failure_does_not_break_it(self, noise: bytes, cut: int) -> None:
@@ -356,18 +374,33 @@ class TestTotal:
         assert diagnose(chunks) == diagnose(data)
 
     def test_memory_stays_flat(self) -> None:
-        """A log of 60 MB leaves no more behind than one of 6 MB."""
+        """A log six times as long leaves no more behind."""
         line = b'INFO:     10.0.0.1:5555 - "POST /v1/chat/completions HTTP/1.1" 200 OK\n'
         peaks = []
-        for megabytes in (1, 8):
+        for blocks in (1, 6):
             reader = Reader()
             reader.feed((START + READY).encode())
             tracemalloc.start()
-            for _ in range(megabytes * 4):
+            for _ in range(blocks):
                 reader.feed(line * (250_000 // len(line)))
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
         assert peaks[1] < peaks[0] * 1.5 + 1_000_000
+
+    def test_lines_of_a_serving_engine_are_not_even_looked_at(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What a long healthy log costs does not depend on the number of rules."""
+        reader = Reader()
+        reader.feed((START + READY).encode())
+        served = (
+            b'(APIServer pid=1) INFO:     10.0.0.1:5555 - "POST /v1/chat/completions HTTP/1.1" 200 OK\n'
+            b"(APIServer pid=1) INFO 11-26 22:02:52 [loggers.py:259] Engine 000: Avg prompt throughput: 7.2 tokens/s, "
+            b"Running: 1 reqs, Waiting: 0 reqs, GPU KV cache usage: 0.1%, Prefix cache hit rate: 0.0%\n"
+        )
+        reader.feed(served * 10)
+        read: list[object] = []
+        monkeypatch.setattr(reader, "_read", lambda *line: read.append(line))
+        reader.feed(served * 1000)
+        assert not read
 
     def test_a_failure_that_repeats_itself_is_kept_a_few_times(self) -> None:
         """A restart loop of a million lines costs nothing."""

@@ -162,7 +162,7 @@ def test_make_help_explains_every_target() -> None:
     assert {*targets} == {*re.findall(r"^\.PHONY: (\S+)$", makefile, re.M)}
 
 
-@pytest.mark.parametrize("script", ["tools/setup", "tools/wheels", ".ci/run"])
+@pytest.mark.parametrize("script", [".ci/setup", ".ci/wheels", ".ci/run"])
 def test_scripts_are_executable_and_parse(script: str) -> None:
     assert (ROOT / script).stat().st_mode & 0o111
     subprocess.run(["bash", "-n", script], cwd=ROOT, check=True)

@@ -36,6 +36,7 @@ OOM = Diagnosis(
     cause=Text(en="no room", zh_tw="空間不足"),
     remedy=Text(en="less", zh_tw="調低"),
 )
+HELD = Measurement(name="memory_back_after_stop", value=60, unit="s", limit=60, ok=False)
 LATE = Measurement(name="start", value=700, unit="s", limit=600, ok=False)
 
 
@@ -49,6 +50,11 @@ LATE = Measurement(name="start", value=700, unit="s", limit=600, ok=False)
         ({"tests": (PASSED, FAILED)}, Verdict.REJECTED, "1 of 2 tests failed, first suites/a.py::u"),
         ({"tests": (PASSED,), "diagnosis": OOM}, Verdict.REJECTED, "gpu-memory-startup: no room"),
         ({"tests": (PASSED,), "measurements": (LATE,)}, Verdict.REJECTED, "start: 700.0 s, limit 600.0 s"),
+        (
+            {"tests": (PASSED,), "measurements": (HELD,)},
+            Verdict.INCONCLUSIVE,
+            "memory_back_after_stop: not within 60 s",
+        ),
         ({"preflight": (GOOD, BAD)}, Verdict.BLOCKED, "preflight port: taken → docker rm -f x"),
         ({"preflight": (BAD,), "tests": (FAILED,)}, Verdict.BLOCKED, "preflight port"),
     ],

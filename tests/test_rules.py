@@ -180,6 +180,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "nvidia-container-cli: initialization error: nvml error: driver not loaded: unknown.",
         "pynvml.NVMLError_LibraryNotFound: NVML Shared Library Not Found",
         "RuntimeError: CUDA error: no CUDA-capable device is detected",
+        "RuntimeError: Unexpected error from cudaGetDeviceCount(). Error 802: system not yet initialized",
     ),
     "driver-mismatch": (
         (
@@ -225,6 +226,8 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "RuntimeError: [FP8 block scale] only supports sm120",
         "triton.runtime.errors.PTXASError: PTXAS error: Internal Triton PTX codegen error\nptxas fatal   : Value",
         "RuntimeError: CUTLASS: cudaErrorNoKernelImageForDevice",
+        "RuntimeError: CUDA error: device kernel image is invalid",
+        "RuntimeError: FlashAttention-3 is only supported on Hopper GPUs",
     ),
     "image-pull": (
         (
@@ -232,11 +235,8 @@ WORDINGS: dict[str, tuple[str, ...]] = {
             "exist or may"
         ),
         "docker: Error response from daemon: manifest for nvcr.io/nvidia/vllm:25.99-py3 not found: manifest unknown:",
-        (
-            'docker: Error response from daemon: Get "https://registry-1.docker.io/v2/": net/http: request '
-            "canceled while"
-        ),
-        'docker: Error response from daemon: Get "https://registry-1.docker.io/v2/": dial tcp: lookup',
+        ('docker: Error response from daemon: Get "https://registry.example/v2/": net/http: request canceled while'),
+        'docker: Error response from daemon: Get "https://registry.example/v2/": dial tcp: lookup',
         "docker: Error response from daemon: unauthorized: authentication required.",
         "Error response from daemon: toomanyrequests: You have reached your pull rate limit. You may increase the",
         (
@@ -341,6 +341,8 @@ WORDINGS: dict[str, tuple[str, ...]] = {
             "name"
         ),
         "OSError: Can't load the configuration of '/models/missing'. If you were trying to load it from",
+        "huggingface_hub.errors.HfHubHTTPError: 504 Server Error: Gateway Time-out for url:",
+        "httpx.ConnectError: [Errno -3] Temporary failure in name resolution",
     ),
     "disk-full": (
         "OSError: [Errno 28] No space left on device",
@@ -377,6 +379,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "Bus error (core dumped)",
         "(raylet) System memory request exceeds memory available in /dev/shm. The request is for 10200547328 bytes,",
         "NCCL WARN Call to posix_fallocate failed: No space left on device (28)",
+        "RuntimeError: Insufficient space in /dev/shm for shared-memory allocation: 160 MiB required, 64 MiB free.",
     ),
     "nccl-error": (
         "RuntimeError: NCCL error: unhandled system error (run with NCCL_DEBUG=INFO for details)",
@@ -411,6 +414,9 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         'docker: invalid argument "abc" for "--shm-size" flag: invalid size: \'abc\'',
         "ValueError: invalid reasoning parser: foo (chose from { deepseek_r1,qwen3 })",
         "pydantic_core._pydantic_core.ValidationError: 1 validation error for VllmConfig\n  Value error, Chunked MM",
+        "ValueError: Total number of attention heads (32) must be divisible by tensor parallel size (3).",
+        "ValueError: World size (2) is larger than the number of available GPUs (1) in this node. If this is",
+        "ValueError: The model type 'gemma3' does not support float16. Reason: Numerical instability. Please use",
     ),
     "unsupported-quantization": (
         "vllm serve: error: argument --quantization/-q: invalid choice: 'mxfp5' (choose from 'aqlm', 'awq', 'fp8',",
@@ -517,6 +523,10 @@ WORDINGS: dict[str, tuple[str, ...]] = {
             '"/root/.cache/huggingface/hub/models--x/snapshots/1/model-00003-of-00005.safetensors"'
         ),
         "KeyError: 'layers.0.self_attn.q_proj.weight_scale'",
+        (
+            "OSError: Error no file named pytorch_model.bin, model.safetensors, tf_model.h5 found in directory "
+            "/models/x."
+        ),
     ),
     "tokenizer-or-template": (
         "OSError: Can't load tokenizer for '/models/x'. If you were trying to load it from",
@@ -572,6 +582,8 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "vllm.engine.async_llm_engine.AsyncEngineDeadError: Background loop has errored already.",
         "CRITICAL 03-25 06:36:34 [launcher.py:116] MQLLMEngine is already dead, terminating server process",
         "!!!!!!! Segfault encountered !!!!!!!",
+        "ERROR 05-04 01:50:00 [multiproc_executor.py:283] Worker proc VllmWorker-0 died unexpectedly, shutting down",
+        "RuntimeError('Engine process (pid 77) died.')",
     ),
     "permission-denied": (
         (
@@ -584,6 +596,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "OSError: PermissionError at /root/.cache/huggingface/hub when downloading openai/gpt-oss-20b. Check cache",
         "permission denied while trying to connect to the docker API at unix:///var/run/docker.sock",
         "RuntimeError: Data processing error: I/O error: Permission denied (os error 13)",
+        "mkdir: cannot create directory '/root/.cache/vllm': Permission denied",
     ),
     "docker-daemon-down": (
         "docker: Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon",
@@ -650,7 +663,7 @@ def test_a_real_message_is_recognised(expected: str, wording: str) -> None:
     assert found.evidence
     for text in (found.cause.en, found.cause.zh_tw, found.remedy.en, found.remedy.zh_tw):
         assert "[[" not in text
-        assert "{" not in text.replace("{{", "")
+        assert not re.search(r"{(?:container|exit_code|phase|tail|waited)}", text)
 
 
 def samples() -> list[tuple[str, Path]]:

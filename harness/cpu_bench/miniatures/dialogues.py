@@ -102,6 +102,17 @@ def noise(rng: random.Random, longest: int = 12) -> str:
     return " ".join(rng.choice(pool) for _ in range(rng.randint(1, longest)))
 
 
+def straw(rng: random.Random) -> str:
+    """One sentence of filler. Some look like the needle and are none."""
+    kind = rng.random()
+    if kind < 0.4:
+        return rng.choice(SENTENCES)
+    if kind < 0.7:
+        return " ".join([UNKNOWN] * rng.randint(3, 12)) + "."
+    thing = rng.choice(["The {}", "My {}", "A {}"]).format(rng.choice([*WORDS, UNKNOWN]))
+    return f"{thing} {rng.choice(['is', 'was'])} {rng.choice([*WORDS, UNKNOWN])}."
+
+
 def hay(rng: random.Random, words: int) -> list[str]:
     """About `words` words of filler in pieces between which a needle may lie."""
     kind = rng.random()
@@ -111,11 +122,11 @@ def hay(rng: random.Random, words: int) -> list[str]:
         share = rng.random()
         return [UNKNOWN if rng.random() < share else rng.choice(WORDS) for _ in range(words)]
     if kind < 0.75:
-        same = rng.choice([*SENTENCES, " ".join([UNKNOWN] * rng.randint(3, 12)) + "."])
+        same = " ".join(straw(rng) for _ in range(rng.randint(1, 5)))
         return [same] * max(1, words // len(same.split()))
     pieces: list[str] = []
     while sum(len(p.split()) for p in pieces) < words:
-        pieces.append(rng.choice([*SENTENCES, " ".join([UNKNOWN] * rng.randint(3, 12)) + "."]))
+        pieces.append(straw(rng))
     return pieces
 
 
@@ -161,7 +172,7 @@ def _fixed(rng: random.Random) -> Dialogue:
 
 def _copy(rng: random.Random) -> Dialogue:
     pool = WORDS if rng.random() < 0.8 else WORDS[:8] + EXOTIC
-    words = " ".join(rng.choice(pool) for _ in range(rng.choice([1, 2, 3, 3, 3, 4, 5, 6, 8])))
+    words = " ".join(rng.sample(pool, rng.choice([1, 2, 3, 3, 3, 4, 4, 5, 6, 8])))
     return Dialogue(Turn(rng.choice((REPEAT[0], *REPEAT)) + words, words, "these words", words))
 
 

@@ -224,6 +224,7 @@ SENTENCES: tuple[str, ...] = (
     "A garden has apples in summer.",
     "We walk to the bridge and back again.",
     "The sun is yellow.",
+    "The sky is blue.",
     "Here we go.",
     "There and back again.",
     "It was a cold day in winter, and the window was open.",
