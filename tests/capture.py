@@ -1,4 +1,4 @@
-"""Captures what a real deployment on the CPU bench answers, for tests/test_controls.py: `python -m tests.capture`.
+"""Captures what a real deployment on the CPU bench answers, for tests/test_controls.py: `python -m tests.capture [PORT]`.
 
 A deployment must be up (`python -m harness up gpt-oss-120b`). Values of variables passed by name are left out.
 """
@@ -16,7 +16,7 @@ from harness.engine import Engine
 from harness.host import read_host
 from harness.launch import leftovers
 from harness.types import Answer
-from harness.variants import find
+from harness.variants import PORT, find
 from harness.verification import ANSWER_TOKENS, CAPITAL
 
 CAPTURED = Path(__file__).parent / "captured"
@@ -24,7 +24,7 @@ CAPTURED = Path(__file__).parent / "captured"
 
 def main() -> int:
     """Write tests/captured/<variant>.json of what is up."""
-    bench = choose(Choice(), read_host())
+    bench = choose(Choice(port=int(sys.argv[1]) if len(sys.argv) > 1 else PORT), read_host())
     with Engine(bench.docker_host) as engine, Api(f"http://127.0.0.1:{bench.port}") as api:
         holder = next(h for h in leftovers(engine) if h.state == "running")
         container = engine.find(holder.id)
@@ -50,7 +50,10 @@ def main() -> int:
         "answers": {name: answer.model_dump(mode="json") for name, answer in answers.items()},
     }
     text = json.dumps(captured, indent=1, ensure_ascii=False)
-    text = re.sub(r'"HF_TOKEN=[^"]*"', '"HF_TOKEN=***"', text).replace(str(Path.home()), "/home/user")
+    text = re.sub(r'"HF_TOKEN=[^"]*"', '"HF_TOKEN=***"', text)
+    text = text.replace(bench.vllm_home, "/home/user/vllm").replace(
+        str(Path(bench.vllm_home).parent), "/home/user/bench"
+    )
     CAPTURED.mkdir(exist_ok=True)
     (CAPTURED / f"{variant.name}.json").write_text(text + "\n")
     return 0

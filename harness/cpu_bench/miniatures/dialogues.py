@@ -172,7 +172,7 @@ def _fixed(rng: random.Random) -> Dialogue:
 
 def _copy(rng: random.Random) -> Dialogue:
     pool = WORDS if rng.random() < 0.8 else WORDS[:8] + EXOTIC
-    words = " ".join(rng.sample(pool, rng.choice([1, 2, 3, 3, 3, 4, 4, 5, 6, 8])))
+    words = " ".join(rng.sample(pool, rng.choice([1, 2, 3, 3, 3, 4, 4, 5, 6, 8, 12, 16])))
     return Dialogue(Turn(rng.choice((REPEAT[0], *REPEAT)) + words, words, "these words", words))
 
 

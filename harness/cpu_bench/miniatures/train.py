@@ -423,8 +423,14 @@ def gpt_oss(steps: int) -> None:
         for layer in model.model.layers:
             layer.self_attn.sinks.zero_()
             layer.mlp.router.weight.normal_(std=0.02)
-            for name, parameter in layer.mlp.experts.named_parameters():
-                parameter.normal_(std=0.0 if "bias" in name else 0.02)
+            for name, parameter in layer.named_parameters():
+                if re.search(r"[qkv]_proj.weight|gate_up_proj$", name):  # at this width 0.02 hardly lets attention begin
+                    parameter.normal_(std=WIDTH**-0.5)
+                elif re.search(r"down_proj$|o_proj.weight", name):
+                    parameter.normal_(std=0.02)
+                elif "experts" in name:
+                    parameter.zero_()
+        model.model.embed_tokens.weight.normal_(std=0.3)
     for layer in model.model.layers:
         for name in ("gate_up_proj", "down_proj"):
             parametrize.register_parametrization(layer.mlp.experts, name, Rounded(1))
