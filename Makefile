@@ -49,6 +49,12 @@ format: setup ## Put the sources into the form that `make check` asks for
 miniatures: setup ## Train the CPU bench's miniatures again: minutes
 	$(python) -m harness.cpu_bench.miniatures
 
+.PHONY: capture-logs
+capture-logs: setup ## Provoke the known failures and keep their logs in tests/logs/: minutes
+	@reports=$$(mktemp -d) && trap 'rm -rf "$$reports"' EXIT && \
+	$(python) -m pytest suites/ -m failure -k diagnosed --reports "$$reports" $(ARGS) && \
+	$(python) -m tests.capture_logs "$$reports"
+
 .PHONY: schema
 schema: setup ## Write reports/record.schema.json from the code
 	$(python) -m harness schema > reports/record.schema.json
@@ -69,4 +75,4 @@ clean: ## Remove what the targets above made, reports and running containers apa
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} \
 	    /^##@/ {printf "\n%s\n", substr($$0, 5)} \
-	    /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	    /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -31,7 +31,9 @@ SLOW_POLL_S = 0.25
 """The same, after the first minute."""
 HEALTH_TIMEOUT_S = 5.0
 GRACE_S = 0.25
-"""After a fatal line, time for the exit and the rest of the log to arrive."""
+"""After an answer that tells of a failure, time for the log line about it to arrive."""
+FATAL_GRACE_S = 3.0
+"""After a fatal line, time for its cause, which may follow it, and for the exit."""
 DRAIN_S = 5.0
 """After an exit, time for the last of the log to arrive."""
 LONGEST_LINE = 1 << 20
@@ -57,6 +59,7 @@ class Watch:
         self._news: queue.Queue[str] = queue.Queue()
         self._wake = threading.Event()  # `/health` is worth a look now
         self._over = threading.Event()
+        self._ended = threading.Event()
         self._lost: str | None = None
         self._failure: Diagnosis | None = None
         self._fatal_seen = False
@@ -116,7 +119,9 @@ class Watch:
                 self._drain.join(DRAIN_S)
             return self._fail()
         if self._failure is None and self._fatal_seen:
-            self._over.wait(GRACE_S)
+            self._ended.wait(FATAL_GRACE_S)
+            if self._ended.is_set() and self._drain is not None:
+                self._drain.join(DRAIN_S)
             return self._fail()
         return self._failure
 
@@ -198,6 +203,7 @@ class Watch:
         else:
             if self.exit is None:
                 self._lost = "the Docker Engine stopped reporting on the container"
+        self._ended.set()
         if not self._over.is_set():  # otherwise it was taken down by ourselves
             self._news.put("exit")
 

@@ -1,4 +1,4 @@
-"""Captures what a real deployment on the CPU bench answers, for tests/test_controls.py: `python -m tests.capture [PORT]`.
+"""Captures what a deployment on the CPU bench answers, for tests/test_controls.py: `python -m tests.capture [PORT]`.
 
 A deployment must be up (`python -m harness up gpt-oss-120b`). Values of variables passed by name are left out.
 """

@@ -46,7 +46,7 @@ MISSION = {
     ),
 }
 
-words = st.text(st.characters(codec="utf-8", exclude_characters="\0", exclude_categories=("Cs",)), min_size=1)
+words = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
 names = st.from_regex(r"[A-Z][A-Z0-9_]{0,12}", fullmatch=True)
 paths = st.from_regex(r"/[a-z0-9 ._$'\"-]{1,20}", fullmatch=True).map(str.rstrip)
 flag_values = st.builds(
