@@ -50,6 +50,8 @@ MAX_PHASES = 1000
 """Announced phases that are kept; a restart loop announces the same ones again and again."""
 TAIL_LINES = 12
 """Last lines that an unexplained failure shows."""
+ROOM = 0.05
+"""Share that a computed share stays below what was free: free memory moves between two starts."""
 HITS_PER_RULE = 20
 """Hits of one rule that are kept between two starts; a log that repeats itself costs no more than that."""
 MAX_LINE = 1 << 20
@@ -687,8 +689,9 @@ def render(text: Text, values: Mapping[str, str], rule: Rule | None = None) -> T
     """Fill a template. `[[ … ]]` is left out when a value inside is not known; other unknown values become `?`."""
     known = dict(values)
     for name, numerator, denominator in rule.ratios if rule else ():
-        try:  # two decimals, rounded down: the largest value that still fits
-            known[name] = f"{int(float(known[numerator]) / float(known[denominator]) * 100) / 100:.2f}"
+        try:
+            share = float(known[numerator]) / float(known[denominator]) - ROOM
+            known[name] = f"{max(0.01, int(share * 100) / 100):.2f}"
         except (KeyError, ValueError, ZeroDivisionError):
             continue
 

@@ -78,7 +78,7 @@ class Rule(Noun):
     timeout: bool = False
     """Running out of time means this failure when the log shows no other."""
     ratios: tuple[tuple[str, str, str], ...] = ()
-    """Values made of two groups, (name, numerator, denominator): rounded down to two decimals."""
+    """Values made of two groups, (name, numerator, denominator): rounded down to two decimals, with some room."""
 
 
 class Diagnosis(Noun):

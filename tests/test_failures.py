@@ -61,7 +61,7 @@ def test_a_variant_without_a_fault_is_left_as_it_is() -> None:
             "ValueError: Free memory on device cuda:0 (80.20/121.69 GiB) on startup is less than desired GPU memory "
             "utilization (0.9, 109.52 GiB).",
             "gpu-memory-startup",
-            ("--gpu-memory-utilization", "0.65"),
+            ("--gpu-memory-utilization", "0.60"),
         ),
         (
             "ValueError: To serve at least one request with the model's max seq len (8192), (0.50 GiB KV cache is "
