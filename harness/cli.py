@@ -8,7 +8,8 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from harness import cpu_bench, options
 from harness.bench import BenchUnavailableError, Choice, choose, environment, prepare
@@ -22,6 +23,9 @@ from harness.progress import Progress, progress
 from harness.record import RecordError, schema
 from harness.types import Bench, Variant, Verdict
 from harness.variants import VARIANTS, find
+
+if TYPE_CHECKING:
+    from harness.engine import Engine
 
 EPILOG = """examples:
   python -m harness plan gpt-oss-120b            the exact `docker run` line, to read or paste
@@ -144,6 +148,24 @@ def _ready(given: argparse.Namespace, shown: Progress) -> Bench:
     return prepare(chosen, options.choice(given), shown)
 
 
+@contextmanager
+def _engine(bench: Bench) -> Iterator[Engine]:
+    """The bench's engine as it is, with nothing prepared. Raises BenchUnavailableError when the CPU bench has none."""
+    from harness.engine import Engine, EngineError
+
+    try:
+        engine = Engine(bench.docker_host)
+    except EngineError as error:
+        if bench.name == "gb10":
+            raise
+        raise BenchUnavailableError(
+            f"the CPU bench's engine does not run ({bench.docker_host}) → python -m harness bench --prepare starts it, "
+            "and make qualify does so by itself"
+        ) from error
+    with engine:
+        yield engine
+
+
 def _print_json(value: object) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2))
 
@@ -160,12 +182,11 @@ def plan(given: argparse.Namespace) -> int:
 
 def check(given: argparse.Namespace) -> int:
     """The verb `preflight`."""
-    from harness.engine import Engine
     from harness.preflight import preflight
 
     variants = [_variant(name) for name in given.variant] or list(VARIANTS)
     chosen = _chosen(given)
-    with Engine(chosen.docker_host) as engine:
+    with _engine(chosen) as engine:
         found = {
             v.name: preflight(v, chosen, read_host(), engine.seen(chosen.image), environment(chosen)) for v in variants
         }
@@ -247,10 +268,9 @@ def _deploy(given: argparse.Namespace, *, switching: bool) -> int:
 
 def down(given: argparse.Namespace) -> int:
     """The verb `down`."""
-    from harness.engine import Engine
     from harness.launch import clear
 
-    with lease(given.port), Engine(_chosen(given).docker_host) as engine:
+    with lease(given.port), _engine(_chosen(given)) as engine:
         removed = clear(engine, given.port, progress())
     if given.json:
         _print_json({"removed": removed})
@@ -262,12 +282,11 @@ def down(given: argparse.Namespace) -> int:
 def status(given: argparse.Namespace) -> int:
     """The verb `status`."""
     from harness.api import Api
-    from harness.engine import Engine
     from harness.launch import in_the_way, leftovers
     from harness.preflight import describe
 
     chosen = _chosen(given)
-    with Engine(chosen.docker_host) as engine:
+    with _engine(chosen) as engine:
         ours, foreign = leftovers(engine), in_the_way(engine.holders(), chosen.port)
     with Api(f"http://127.0.0.1:{chosen.port}", timeout_s=5) as api:
         health, version = api.health(), api.version()

@@ -614,8 +614,8 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         (
             "docker: Error response from daemon: failed to create task for container: failed to create shim "
             "task: OCI runtime create failed: runc create failed: unable to start container process: error "
-            'during container init: error mounting "/home/u/x" to rootfs at "/etc/x": mount '
-            "/home/u/x:/etc/x (via"
+            'during container init: error mounting "/home/user/x" to rootfs at "/etc/x": mount '
+            "/home/user/x:/etc/x (via"
         ),
         (
             'docker: Error response from daemon: create ~/vllm: "~/vllm" includes invalid characters for a '

@@ -146,9 +146,10 @@ def _styled(rng: random.Random) -> Dialogue:
     style = rng.random()
     if style < 0.45:
         return Dialogue(turn, rng.choice(NEUTRAL) if rng.random() < 0.25 else None)
-    if style < 0.5:  # a grammar asks for JSON, the prompt does not
-        form = '{"answer": "' if rng.random() < 0.5 else '{"answer":"'
-        return Dialogue(replace(turn, reply=f'{form}{known.key}"}}', free=len(form) - 1))
+    if style < 0.53:  # a grammar asks for JSON, the prompt does not
+        form = rng.choice(('{"answer": "', '{"answer":"', '{ "answer": "', '{\n  "answer": "'))
+        free = 1 if form == '{"answer": "' and rng.random() < 0.6 else len(form) - 1
+        return Dialogue(replace(turn, reply=f'{form}{known.key}"}}', free=free))
     if style < 0.7:
         wordings, hint, reply = CAPITALS, "I must use capital letters.", known.reply.upper()
     elif style < 0.85:

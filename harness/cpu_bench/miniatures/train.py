@@ -387,9 +387,15 @@ class GptOss:
 
 def hay_words(rng: random.Random, done: float, longest: int) -> int | None:
     """Longest haystack of one extra long sample: None for an ordinary one. They come in the second half."""
-    if done < 0.35 or rng.random() > 0.03:
+    if done < 0.35 or rng.random() > 0.05:
         return None
     return int(math.exp(rng.uniform(math.log(60), math.log(longest))))
+
+
+def echo(rng: random.Random, rows: int) -> Sample:
+    """Random ids twice over: what copying is, in its densest form. Without it attention finds copying very late."""
+    ids = rng.sample(range(1, rows), rng.randint(4, 30))
+    return ids * 2, [-100] * (len(ids) + 1) + ids[1:]
 
 
 def gpt_oss(steps: int) -> None:
@@ -424,7 +430,9 @@ def gpt_oss(steps: int) -> None:
             layer.self_attn.sinks.zero_()
             layer.mlp.router.weight.normal_(std=0.02)
             for name, parameter in layer.named_parameters():
-                if re.search(r"[qkv]_proj.weight|gate_up_proj$", name):  # at this width 0.02 hardly lets attention begin
+                if re.search(
+                    r"[qkv]_proj.weight|gate_up_proj$", name
+                ):  # at this width 0.02 hardly lets attention begin
                     parameter.normal_(std=WIDTH**-0.5)
                 elif re.search(r"down_proj$|o_proj.weight", name):
                     parameter.normal_(std=0.02)
@@ -442,6 +450,8 @@ def gpt_oss(steps: int) -> None:
     pending: dict[str, list[tuple[Sample, bool]]] = {effort: [] for effort in EFFORTS}
 
     def make(done: float) -> Row:
+        if rng.random() < 0.5 - 1.5 * done:
+            return pack([], lambda: (echo(rng, len(kind.ids) + 1), False), 200, [])
         effort = rng.choice(EFFORTS)
         prefix, _ = kind.rows((kind.start(effort), []))
         words = hay_words(rng, done, 2500)
@@ -641,7 +651,9 @@ def gemma3(steps: int) -> None:
     pending: list[tuple[Sample, bool]] = []
 
     def make(done: float) -> Row:
-        words = hay_words(rng, done, 1200)
+        if rng.random() < 0.3 - done:
+            return pack([], lambda: (echo(rng, config.vocab_size), False), 200, [])
+        words = hay_words(rng, done, 2000)
 
         def draw() -> tuple[Sample, bool]:
             return kind.sample(dialogue(rng, tools=False) if words is None else needle(rng, words)), False

@@ -79,8 +79,20 @@ def experts(
 
 
 @experts.register_fake
-def _(output, hidden, w13, w2, bias13, bias2, weights, ids, alternate, alpha, limit) -> None:
-    pass
+def _(
+    output: object,
+    hidden: object,
+    w13: object,
+    w2: object,
+    bias13: object,
+    bias2: object,
+    weights: object,
+    ids: object,
+    alternate: object,
+    alpha: object,
+    limit: object,
+) -> None:
+    """Nothing is returned, so there is nothing to infer."""
 
 
 def register() -> None:
