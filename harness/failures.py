@@ -117,11 +117,11 @@ FAILURES = (
         mend=Mend.SCENE,
     ),
     failure(
-        "tokenizer-missing",
-        "the tokenizer's files are not beside the weights",
+        "tokenizer-damaged",
+        "the tokenizer's file holds what no tokenizer is",
         of=GEMMA,
         expects="tokenizer-or-template",
-        faults=both(Fault(serve=EAGER, staging="tokenizer-missing")),
+        faults=both(Fault(serve=EAGER, staging="tokenizer-damaged")),
     ),
     failure(
         "architecture-unknown",

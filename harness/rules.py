@@ -503,6 +503,7 @@ RULES: tuple[Rule, ...] = (
             r"failed to resolve reference \"(?P<image>[^\"]+)\"",
             r"toomanyrequests: ",
             r"daemon: Get \W*https://\S+/v2/[^:]*: (?P<why>.+)",
+            r"Get \S+/v2/\S*: dial tcp (?P<why>.+)",
             r"Head \W*https://\S+/v2/[^:]*manifests[^:]*: (?P<why>.+)",
             r"unauthorized: (?:authentication required|incorrect username or password)",
             r"repository \S+ not found: does not exist or no pull access",
@@ -1123,8 +1124,8 @@ RULES: tuple[Rule, ...] = (
         patterns=(
             r"bind source path does not exist: (?P<path>\S+)",
             r"error while creating mount source path '(?P<path>[^']+)'",
-            r"Are you trying to mount a directory onto a file",
             r"error mounting \"(?P<path>[^\"]+)\" to rootfs",
+            r"Are you trying to mount a directory onto a file",
             r"invalid mount config for type \"bind\"",
             r"includes invalid characters for a local volume name",
         ),

@@ -121,9 +121,12 @@ def _cut_weights(snapshot: Path) -> None:
         weights.write_bytes(data[: len(data) // 2])
 
 
-def _no_tokenizer(snapshot: Path) -> None:
-    for file in snapshot.glob("tokenizer*"):
-        file.unlink()
+def _damage_tokenizer(snapshot: Path) -> None:
+    file = snapshot / "tokenizer.json"
+    described = json.loads(file.read_text())
+    described["model"]["type"] = "NoSuchModel"
+    file.unlink()
+    file.write_text(json.dumps(described))
 
 
 def _unknown_architecture(snapshot: Path) -> None:
@@ -139,7 +142,7 @@ SCENES: dict[str, Callable[[Scene, Variant, Bench, Engine], None]] = {
     "engine-killed": _engine_killed,
     "file-in-the-way": _file_in_the_way,
     "weights-cut-short": _checkpoint(_cut_weights),
-    "tokenizer-missing": _checkpoint(_no_tokenizer),
+    "tokenizer-damaged": _checkpoint(_damage_tokenizer),
     "architecture-unknown": _checkpoint(_unknown_architecture),
 }
 

@@ -144,11 +144,18 @@ class Watch:
                     oom_killed=bool(guarded or (self.exit and self.exit.oom_killed)),
                     timed_out_s=timed_out_s,
                 )
-                if found is not None and guarded:
-                    found = found.model_copy(update={"evidence": (*found.evidence, *guarded)})
+                seen = guarded or (() if found is None or found.evidence else self._silent())
+                if found is not None and seen:
+                    found = found.model_copy(update={"evidence": (*found.evidence, *seen)})
                 self._failure = found or diagnose(b"", daemon_error=self._lost or "the container ended")
             assert self._failure is not None
             return self._failure
+
+    def _silent(self) -> tuple[Evidence, ...]:
+        """The exit as evidence, when the log holds none."""
+        if self.exit is None:
+            return ()
+        return (Evidence(line=0, text=f"the container ended with exit code {self.exit.code}; see its log"),)
 
     def _guarded(self) -> tuple[Evidence, ...]:
         """What the guard saw, when it was the guard that killed the container."""
