@@ -62,7 +62,8 @@ def launch(
     `keep()` is true on leaving, the container stays. A refused or failed start is an outcome, not an exception.
     """
     base_url = f"http://127.0.0.1:{flags.port}"
-    budget_s = budget_s or variant.benches[bench.name].start_budget_s
+    expectation = variant.benches[bench.name]
+    budget_s = budget_s or expectation.start_budget_s
     with ExitStack() as stack:
         watch = Watch(flags.name, log, redactor)
         stack.callback(watch.close)
@@ -75,7 +76,7 @@ def launch(
         container = owned.container
         assert container is not None
         watch.armed(container, base_url)
-        failure = watch.until_ready(budget_s, f"start {variant.name}", progress)
+        failure = watch.until_ready(budget_s, f"start {variant.name}", progress, expectation.phase_budgets_s)
         start_s = time.monotonic() - watch.begun
         outcome: Deployment | Diagnosis = failure or Deployment(
             variant=variant,

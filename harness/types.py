@@ -183,6 +183,8 @@ class Expectation(Noun):
     mend: Mend = Mend.NONE
     start_budget_s: float
     """Seconds from `docker start` to a served `/health`."""
+    phase_budgets_s: dict[str, float] = {}
+    """Start-up phase (`harness.rules.MARKERS`) → seconds after which it counts as hung; others have the start's."""
     memory_gib: float | None = None
     """GiB that must be available; None means `--gpu-memory-utilization` x the host's total."""
     disk_gib: float = 1

@@ -27,6 +27,9 @@ MARKS = {
 }
 """Mark → the sentence `pytest --markers` shows."""
 
+HUNG = {"weights": 900.0, "weights loaded": 600.0, "compile": 900.0}
+"""Reading weights and compiling after it: longer is a hang (a compilation was reported to hang for 44 minutes)."""
+
 MINIATURE = (
     "a miniature checkpoint stands in for the real weights, so quality, speed and memory are not shown",
     "the engine is vLLM's CPU build: GPU kernels, CUDA graphs and unified memory are not exercised",
@@ -53,6 +56,7 @@ VARIANTS = (
         benches={
             "gb10": Expectation(
                 start_budget_s=1200,
+                phase_budgets_s=HUNG,
                 disk_gib=70,
                 note="NVIDIA lists gpt-oss from image 25.10; on 25.09 public reports disagree, so the hardware decides",
             ),
@@ -80,7 +84,7 @@ VARIANTS = (
         ),
         docker=ALWAYS,
         benches={
-            "gb10": Expectation(start_budget_s=720, disk_gib=60),
+            "gb10": Expectation(start_budget_s=720, phase_budgets_s=HUNG, disk_gib=60),
             "cpu": Expectation(
                 start_budget_s=900,
                 memory_gib=4,
@@ -105,6 +109,7 @@ VARIANTS = (
         benches={
             "gb10": Expectation(
                 start_budget_s=720,
+                phase_budgets_s=HUNG,
                 disk_gib=60,
                 note="upstream vLLM 0.10.1.1, the version in image 25.09, refuses MXFP4 for dense layers "
                 "(NotImplementedError: Mxfp4 linear layer is not implemented) and 0.11.1 to 0.27 silently serve BF16; "

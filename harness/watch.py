@@ -10,7 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -83,8 +83,13 @@ class Watch:
         self._thread("health", lambda: self._await_health(base_url))
         self.guard = Guard(container.kill_if_there, floor_gib=floor_gib(memory_total_gib()))
 
-    def until_ready(self, budget_s: float, what: str, progress: Progress) -> Diagnosis | None:
-        """Wait for `/health` 200 (None) or the first sign of failure; `budget_s` seconds after the start is one."""
+    def until_ready(
+        self, budget_s: float, what: str, progress: Progress, phase_budgets_s: Mapping[str, float] | None = None
+    ) -> Diagnosis | None:
+        """Wait for `/health` 200 (None) or the first sign of failure.
+
+        `budget_s` seconds after the start is one, and so is a phase that outlives its own budget.
+        """
         with progress.step(what, total=budget_s) as step:
             while True:
                 spent = time.monotonic() - self.begun
@@ -92,12 +97,23 @@ class Watch:
                 try:
                     news = self._news.get(timeout=max(0.0, min(0.5, budget_s - spent)))
                 except queue.Empty:
-                    if time.monotonic() - self.begun >= budget_s:
-                        return self._fail(timed_out_s=budget_s)
+                    late = self._late(budget_s, phase_budgets_s or {})
+                    if late is not None:
+                        return self._fail(timed_out_s=late)
                     continue
                 if news == "ready":
                     return None
                 return self.failure()
+
+    def _late(self, budget_s: float, phase_budgets_s: Mapping[str, float]) -> float | None:
+        """The budget in seconds that has been used up, of the current phase or of the whole start; None: neither."""
+        spent = time.monotonic() - self.begun
+        if self.phases:
+            phase = self.phases[-1]
+            limit = phase_budgets_s.get(phase.name)
+            if limit is not None and spent - phase.at_s >= limit:
+                return limit
+        return budget_s if spent >= budget_s else None
 
     def until_failed(self, budget_s: float) -> Diagnosis | None:
         """Wait at most `budget_s` seconds for the container's end, which must come; None when it did not."""

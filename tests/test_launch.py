@@ -69,12 +69,21 @@ def probe(bench: Bench, name: str, script: str, **changes: Any) -> DockerFlags:
 
 
 def start(
-    engine: Engine, bench: Bench, log: Path, flags: DockerFlags, *, budget_s: float = 60, kept: bool = False
+    engine: Engine,
+    bench: Bench,
+    log: Path,
+    flags: DockerFlags,
+    *,
+    budget_s: float = 60,
+    phases: dict[str, float] | None = None,
+    kept: bool = False,
 ) -> AbstractContextManager[Launched]:
     """Launch the flags as the variant."""
     from harness.launch import launch
 
-    expectation = VARIANT.benches["cpu"].model_copy(update={"start_budget_s": budget_s})
+    expectation = VARIANT.benches["cpu"].model_copy(
+        update={"start_budget_s": budget_s, "phase_budgets_s": phases or {}}
+    )
     return launch(
         VARIANT.model_copy(update={"benches": {"cpu": expectation}}),
         bench,
@@ -156,6 +165,18 @@ def test_a_silent_hang_ends_at_the_budget(engine_or_skip: Engine, bench: Bench, 
         assert launched.outcome.rule == "start-timeout"
         assert "3" in launched.outcome.cause.en
         assert launched.start_s < 10
+
+
+def test_a_hung_phase_ends_the_wait_and_names_itself(
+    engine_or_skip: Engine, bench: Bench, name: str, log: Path
+) -> None:
+    """A phase past its own budget is the diagnosis, long before the start's budget."""
+    script = "import time; print('Starting to load model x...'); time.sleep(600)"
+    with start(engine_or_skip, bench, log, probe(bench, name, script), phases={"weights": 2.0}) as launched:
+        assert isinstance(launched.outcome, Diagnosis)
+        assert launched.outcome.rule == "start-timeout"
+        assert "'weights'" in launched.outcome.cause.en
+        assert launched.start_s < 20
 
 
 def test_an_open_port_is_not_readiness(engine_or_skip: Engine, bench: Bench, name: str, log: Path) -> None:

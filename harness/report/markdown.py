@@ -33,6 +33,12 @@ def render(record: Record) -> str:
             f"**What to do:** {escape(found.remedy.en)}",
             fence(f"{line.line:>6} | {line.text}" for line in found.evidence),
         ]
+    if record.remedy_proof is not None:
+        proof = record.remedy_proof
+        parts += [
+            f"**The remedy was applied:** {escape(proof.remedy)}. Failed after {proof.failed_after_s:.1f} s; with the "
+            f"remedy {'healthy' if proof.healthy else 'NOT healthy'} after {proof.start_s:.1f} s."
+        ]
     if record.expectation.unproven:
         parts += ["## Not shown here", *bullets(record.expectation.unproven)]
     if record.expectation.note:
@@ -71,6 +77,9 @@ def render(record: Record) -> str:
             ((m.name, f"{m.value:.3g} {m.unit}", limit(m), "ok" if m.ok else "over") for m in record.measurements),
         ),
     ]
+    if record.memory:
+        least = min(record.memory, key=lambda point: point.available_gib)
+        parts.append(f"Least host memory: {least.available_gib:.1f} GiB available, {least.at_s:.0f} s after the start.")
     if record.phases:
         parts.append(
             table(("start-up phase", "seconds from start"), ((p.name, f"{p.at_s:.1f}") for p in record.phases))
