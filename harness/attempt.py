@@ -217,7 +217,7 @@ def _launched(
             try:
                 own = stack.enter_context(Engine(bench.docker_host))
             except EngineError as error:
-                yield refused(recorder.record.declared, str(error.__cause__ or error), None)
+                yield refused(recorder.record.declared, str(error), None)
                 return
         yield stack.enter_context(
             launch(

@@ -7,6 +7,7 @@ testcontainers gives the container its `with` and its labels; its reaper, wait s
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Self, TypeVar
@@ -122,12 +123,13 @@ class Engine:
         self.docker_host = docker_host
         self._environment = {**os.environ, "DOCKER_HOST": docker_host}
         try:
+            _knock(docker_host)
             self.client = docker.from_env(environment=self._environment, timeout=CALL_TIMEOUT_S)
             self.facts: dict[str, Any] = self.client.version()
         except (DockerException, OSError) as error:
             raise EngineError(
-                f"no Docker Engine answers at {docker_host} ({_reason(error)}) → start it (sudo systemctl start "
-                "docker), join the docker group, or set DOCKER_HOST"
+                f"Cannot connect to the Docker daemon at {docker_host} ({_reason(error)}) → start it (sudo systemctl "
+                "start docker), join the docker group, or set DOCKER_HOST"
             ) from error
         api = tuple(int(part) for part in str(self.facts["ApiVersion"]).split("."))
         if api < OLDEST_API:
@@ -308,6 +310,13 @@ class Owned(DockerContainer):
         if self.container is not None:
             self.container.close()
         self.get_docker_client().client.close()
+
+
+def _knock(docker_host: str) -> None:
+    """Raise OSError when nobody listens at a unix socket: docker-py would leave its own socket open behind the error."""
+    if docker_host.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as knocking:
+            knocking.connect(docker_host.removeprefix("unix://"))
 
 
 def _reason(error: BaseException) -> str:

@@ -50,6 +50,8 @@ class Run:
         self.counts: dict[str, int] = {}
         """Variant name → tests collected for it, before deselection."""
         self._stack = ExitStack()
+        self._up = ExitStack()
+        """What is up now: one attempt at most."""
         self._engine: Engine | None = None
         self._bench: Bench | None = None
         self.trouble = ""
@@ -89,6 +91,10 @@ class Run:
         assert self._bench is not None
         return self._bench
 
+    def _say(self, text: str) -> None:
+        with self.visible() as shown:
+            shown.say(text)
+
     @contextmanager
     def attempt(self, variant: Variant) -> Iterator[Attempt]:
         """Deploy `variant`, and take it down when the last test that needs it is over."""
@@ -99,7 +105,9 @@ class Run:
 
         bench, given = self.bench(), self.config.option
         assert self._engine is not None
+        self._up.close()  # pytest ends a session fixture late; one model at a time does not wait for it
         with ExitStack() as stack:
+            self._up = stack
             try:
                 with self.visible() as shown:
                     under_way = stack.enter_context(
@@ -119,10 +127,8 @@ class Run:
                 self.trouble = f"blocked: {error}"
                 pytest.fail(self.trouble, pytrace=False)
             self.records.append(under_way.recorder)
+            stack.callback(self._say, f"take {variant.name} down")
             yield under_way
-            with self.visible() as shown:
-                shown.say(f"take {variant.name} down")
-                stack.close()
 
     @property
     def engine(self) -> Engine:

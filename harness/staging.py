@@ -19,6 +19,7 @@ from harness.flags import resolve, shell_line
 from harness.progress import Progress
 from harness.types import Bench, Diagnosis, DockerFlags, Fault, Mend, Variant
 
+CPU_UTILIZATION = "0.20"
 KILL_ENGINE = """
 import os, pathlib, signal
 for process in pathlib.Path('/proc').glob('[0-9]*'):
@@ -153,6 +154,12 @@ def named_flags(remedy: str) -> tuple[str, ...]:
     return tuple(part for flag, value in found for part in (flag, value.rstrip(".")))
 
 
+def _modest(flag: str, value: str) -> str:
+    """The value of a flag that the CPU bench applies: of a utilization "or less" is taken, because the CPU build
+    really touches that share of the host's memory."""
+    return min(value, CPU_UTILIZATION) if flag == "--gpu-memory-utilization" else value
+
+
 def named_command(remedy: str) -> str:
     """The first command in backticks that a remedy names; an empty text when it names none."""
     found = re.search(r"`(docker [^`]+)`", remedy)
@@ -174,6 +181,8 @@ def apply_remedy(
         named = named_flags(diagnosis.remedy.en)
         if not named:
             raise ValueError(f"the remedy names no flag with a value: {diagnosis.remedy.en}")
+        if bench.name == "cpu":
+            named = tuple(_modest(flag, value) for flag, value in zip(("", *named), named, strict=False))
         return " ".join(named), resolve(wrong.model_copy(update={"serve": wrong.serve + named}), place)
     if expectation.mend is Mend.UNDO:
         fault = expectation.fault or Fault()

@@ -139,7 +139,7 @@ def test_a_gb10_run_without_a_daemon_is_blocked(free_port: int, tmp_path: Path) 
     arguments = ("--bench", "gb10", "--port", str(free_port), "--reports", str(tmp_path), "-k", "health and bf16")
     done = run("suites/", *arguments)
     assert done.returncode == pytest.ExitCode.TESTS_FAILED
-    assert "no Docker Engine answers at unix:///nowhere/docker.sock" in done.stdout
+    assert "Cannot connect to the Docker daemon at unix:///nowhere/docker.sock" in done.stdout
     assert list(tmp_path.iterdir()) == []
 
 

@@ -346,6 +346,7 @@ def _start(where: Places, progress: Progress) -> None:
             child = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=_env(where), start_new_session=True
             )
+        _STARTED.append(child)
         begun = time.monotonic()
         try:
             while not answers(where.docker_host):
@@ -364,6 +365,10 @@ def _start(where: Places, progress: Progress) -> None:
         except BaseException:
             child.terminate()
             raise
+
+
+_STARTED: list[subprocess.Popen[bytes]] = []
+"""The engines this process has started, which outlive it: a dropped Popen of a living child is a ResourceWarning."""
 
 
 def _advice(where: Places) -> str:
