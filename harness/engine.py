@@ -313,7 +313,7 @@ class Owned(DockerContainer):
 
 
 def _knock(docker_host: str) -> None:
-    """Raise OSError when nobody listens at a unix socket: docker-py would leave its own socket open behind the error."""
+    """Raise OSError when nobody listens at a unix socket: docker-py would leave a socket of its own open then."""
     if docker_host.startswith("unix://"):
         with socket.socket(socket.AF_UNIX) as knocking:
             knocking.connect(docker_host.removeprefix("unix://"))
