@@ -346,7 +346,6 @@ def _start(where: Places, progress: Progress) -> None:
             child = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=_env(where), start_new_session=True
             )
-        _STARTED.append(child)
         begun = time.monotonic()
         try:
             while not answers(where.docker_host):
@@ -365,10 +364,7 @@ def _start(where: Places, progress: Progress) -> None:
         except BaseException:
             child.terminate()
             raise
-
-
-_STARTED: list[subprocess.Popen[bytes]] = []
-"""The engines this process has started, which outlive it: a dropped Popen of a living child is a ResourceWarning."""
+        child.returncode = 0  # it outlives this process, which will not wait for it: no ResourceWarning about that
 
 
 def _advice(where: Places) -> str:
