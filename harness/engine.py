@@ -104,11 +104,17 @@ class Container:
             self.kill()
 
     def close(self) -> None:
-        """End the streams, whoever is reading them."""
-        while self._streams:
-            client, stream = self._streams.pop()
+        """End the streams, whoever is reading them: the reader sees their end."""
+        for _, stream in self._streams:
             with suppress(OSError, AttributeError):  # docker-py's close looks for a socket that may be gone already
                 stream.close()
+
+    def release(self) -> None:
+        """Give the descriptors back, once nobody reads the streams any more."""
+        self.close()
+        while self._streams:
+            client, stream = self._streams.pop()
+            stream._response.close()  # noqa: SLF001 (docker-py's close leaves the response, and so its socket, open)
             client.close()
 
     def _stream(self, client: Any, stream: Iterator[T]) -> Iterator[T]:

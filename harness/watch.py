@@ -65,11 +65,13 @@ class Watch:
         self._fatal_seen = False
         self._lock = threading.Lock()
         self.guard: Guard | None = None
+        self._container: Container | None = None
         self._drain: threading.Thread | None = None
         self._threads: list[threading.Thread] = []
 
     def attach(self, container: Container) -> None:
         """Read the output of a created container from its first byte, and wait for its end."""
+        self._container = container
         output, ends = container.output(), container.ends()
         self._drain = self._thread("log", lambda: self._read(output))
         self._thread("exit", lambda: self._await_exit(ends))
@@ -149,6 +151,8 @@ class Watch:
             self.guard.close()
         for thread in self._threads:
             thread.join(DRAIN_S)
+        if self._container is not None:
+            self._container.release()
 
     def _fail(self, timed_out_s: float | None = None) -> Diagnosis:
         with self._lock:
