@@ -294,16 +294,3 @@ def test_a_container_that_eats_the_host_s_memory_is_killed_first(
     left = memory_available_gib()
     assert left is not None
     assert left > floor - 1
-
-
-def test_a_refused_start_gives_its_descriptors_back(engine_or_skip: Engine, bench: Bench, name: str, log: Path) -> None:
-    """However often the daemon refuses, no stream of the harness stays open."""
-    flags = probe(bench, name, "", command=("no-such-command",))
-
-    def refused() -> int:
-        with start(engine_or_skip, bench, log, flags) as launched:
-            assert isinstance(launched.outcome, Diagnosis)
-        return len(list(Path("/proc/self/fd").iterdir()))
-
-    counts = [refused() for _ in range(4)]
-    assert counts[-1] == counts[1]
