@@ -220,8 +220,9 @@ def _deploy(given: argparse.Namespace, *, switching: bool) -> int:
     from harness.types import Diagnosis
 
     variant, shown = _variant(given.variant), progress()
-    resolve(variant, _chosen(given))  # refuse before anything is prepared
-    with lease(given.port):
+    chosen = _chosen(given)
+    resolve(variant, chosen)  # refuse before anything is prepared
+    with lease(chosen.docker_host, shown.say if given.wait else None):
         ready = _ready(given, shown)
         with Engine(ready.docker_host) as engine:
             already = [h for h in leftovers(engine) if h.state == "running"]
@@ -270,7 +271,8 @@ def down(given: argparse.Namespace) -> int:
     """The verb `down`."""
     from harness.launch import clear
 
-    with lease(given.port), _engine(_chosen(given)) as engine:
+    chosen = _chosen(given)
+    with lease(chosen.docker_host), _engine(chosen) as engine:
         removed = clear(engine, given.port, progress())
     if given.json:
         _print_json({"removed": removed})
@@ -313,7 +315,7 @@ def status(given: argparse.Namespace) -> int:
 def bench(given: argparse.Namespace) -> int:
     """The verb `bench`."""
     if given.stop:
-        with lease(given.port):  # a run under way keeps its engine
+        with lease(cpu_bench.locate().docker_host):  # a run under way keeps its engine
             print("stopped the CPU bench's engine" if cpu_bench.stop() else "nothing to stop")
         return 0
     chosen = _ready(given, progress()) if given.prepare else _chosen(given)

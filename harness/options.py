@@ -50,6 +50,7 @@ RUN: tuple[tuple[str, dict[str, Any]], ...] = (
             "help": "remove somebody else's container under one of the two names or on the port, instead of stopping",
         },
     ),
+    ("--wait", {"action": "store_true", "help": "wait for another run on this machine to end, instead of stopping"}),
 )
 """What a start may do, and where it writes."""
 

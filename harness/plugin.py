@@ -79,9 +79,10 @@ class Run:
         if self._bench is None:
             choice = options.choice(self.config.option)
             try:
-                self._stack.enter_context(lease.lease(choice.port))
                 with self.visible() as shown:
                     chosen = choose(choice, read_host())
+                    wait = shown.say if self.config.option.wait else None
+                    self._stack.enter_context(lease.lease(chosen.docker_host, wait))
                     shown.say(f"bench {chosen.name}: {chosen.chosen}")
                     self._bench = prepare(chosen, choice, shown)
                 self._engine = self._stack.enter_context(Engine(self._bench.docker_host))

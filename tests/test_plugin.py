@@ -6,6 +6,8 @@ import itertools
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -143,27 +145,61 @@ def test_a_gb10_run_without_a_daemon_is_blocked(free_port: int, tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_two_runs_on_one_machine_do_not_collide(free_port: int) -> None:
-    """The second is refused with the first one's process."""
-    with lease(free_port):
-        with pytest.raises(BusyError, match=f"process {os.getpid()}"), lease(free_port):
+@pytest.fixture
+def engine_address(free_port: int) -> str:
+    """The address of an engine that nobody else names."""
+    return f"unix:///nowhere/{free_port}/docker.sock"
+
+
+def test_two_runs_on_one_machine_do_not_collide(engine_address: str, free_port: int) -> None:
+    """The second is refused with the first one's process, also when it asks for another port."""
+    with lease(engine_address):
+        with pytest.raises(BusyError, match=f"process {os.getpid()}"), lease(engine_address):
             pass
-        done = run("suites/", "--port", str(free_port), "-k", "health and bf16")
+        arguments = ("--bench", "gb10", "--port", str(free_port), "-k", "health and bf16")
+        done = run("suites/", *arguments, DOCKER_HOST=engine_address)
     assert done.returncode == pytest.ExitCode.TESTS_FAILED
     assert f"this machine is busy: process {os.getpid()}" in done.stdout
 
 
-def test_a_lease_dies_with_its_holder(free_port: int) -> None:
-    """kill -9 of the holder frees it at once."""
-    hold = f"from harness.lease import lease\nwith lease({free_port}): print('held', flush=True); input()"
+@contextmanager
+def holder_of(engine_address: str) -> Iterator[subprocess.Popen[str]]:
+    """A process that holds the lease until it reads a line."""
+    hold = f"from harness.lease import lease\nwith lease({engine_address!r}): print('held', flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", hold], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(BusyError, match=f"process {holder.pid}"), lease(free_port):
+        try:
+            yield holder
+        finally:
+            holder.kill()
+
+
+def test_a_lease_dies_with_its_holder(engine_address: str) -> None:
+    """kill -9 of the holder frees it at once."""
+    with holder_of(engine_address) as holder:
+        with pytest.raises(BusyError, match=f"process {holder.pid}"), lease(engine_address):
             pass
         holder.kill()
         holder.wait()
-        with lease(free_port):
+        with lease(engine_address):
             pass
+
+
+def test_a_waiting_run_takes_the_lease_when_its_holder_ends(engine_address: str) -> None:
+    """`--wait` says who holds it, and goes on as soon as that run is over."""
+    told: list[str] = []
+    with holder_of(engine_address) as holder:
+
+        def waiting(text: str) -> None:
+            told.append(text)
+            assert holder.stdin is not None
+            holder.stdin.write("end\n")
+            holder.stdin.flush()
+
+        with lease(engine_address, waiting):
+            pass
+    assert told == [t for t in told if f"process {holder.pid}" in t]
+    assert len(told) == 1
