@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ REPORTS = Path(__file__).resolve().parent.parent / "reports"
 def port(text: str) -> int:
     """A TCP port; argparse shows the reason of a refusal."""
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
-        raise ValueError(f"{text!r} is no port: it must be a number from 1 to 65535")
+        raise ArgumentTypeError(f"{text!r} is no port: it must be a number from 1 to 65535")
     return int(text)
 
 
