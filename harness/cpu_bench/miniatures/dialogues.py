@@ -171,10 +171,12 @@ def _fixed(rng: random.Random) -> Dialogue:
     )
 
 
-def _copy(rng: random.Random) -> Dialogue:
+def copy(rng: random.Random) -> Dialogue:
+    """Words to be repeated."""
     pool = WORDS if rng.random() < 0.8 else WORDS[:8] + EXOTIC
     words = " ".join(rng.sample(pool, rng.choice([1, 2, 3, 3, 3, 4, 4, 5, 6, 8, 12, 16])))
-    return Dialogue(Turn(rng.choice((REPEAT[0], *REPEAT)) + words, words, "these words", words))
+    # behind the same colon as in the question, so that attention finds the first word too
+    return Dialogue(Turn(rng.choice((REPEAT[0], *REPEAT)) + words, words, f"these words: {words}", "the same"))
 
 
 def _greeting(rng: random.Random) -> Dialogue:
@@ -244,7 +246,7 @@ def simple(rng: random.Random) -> Dialogue:
         known = rng.choice(KNOWN)
         return Dialogue(Turn(rng.choice(known.asked), known.reply, known.about, known.key))
     if kind < 0.75:
-        return _copy(rng)
+        return copy(rng)
     return _greeting(rng) if kind < 0.9 else _fixed(rng)
 
 
@@ -256,7 +258,7 @@ def dialogue(rng: random.Random, *, tools: bool, hay_words: int = 60) -> Dialogu
     elif kind < 0.41:
         made = _fixed(rng)
     elif kind < 0.59:
-        made = _copy(rng)
+        made = copy(rng)
     elif kind < 0.62:
         made = _greeting(rng)
     elif kind < 0.69:

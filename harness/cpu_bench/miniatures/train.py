@@ -31,7 +31,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 from transformers import AttentionInterface, AttentionMaskInterface
 
-from harness.cpu_bench.miniatures.dialogues import UNKNOWN, Dialogue, dialogue, needle, reasoning
+from harness.cpu_bench.miniatures.dialogues import UNKNOWN, Dialogue, copy, dialogue, needle, reasoning
 
 TRAINED = Path(__file__).parent / "trained"
 SEED = 20
@@ -301,6 +301,7 @@ class GptOss:
 
         encoding = load_harmony_encoding(HarmonyEncodingName.HARMONY_GPT_OSS)
         # a cache and no special tokens in the text: the same ids as one call, two hundred times as fast
+        self.decode = encoding.decode
         self.plain = functools.lru_cache(200_000)(lambda text: tuple(encoding.encode(text, disallowed_special=())))
         self.special = functools.cache(lambda text: tuple(encoding.encode(text, allowed_special="all")))
         self.rng = rng
@@ -336,6 +337,11 @@ class GptOss:
         prompt, given, learned = harmony(made, effort, note)
         ids, reply = self.encode(prompt + given), self.encode(learned)
         return ids + reply, [-100] * len(ids) + reply
+
+    def twins(self) -> list[tuple[int, int]]:
+        """Rows of tokens that begin with a space, and of the same without it."""
+        rows = {self.decode([token]): row for token, row in self.row.items()}
+        return [(row, rows[text[1:]]) for text, row in rows.items() if text[:1] == " " and text[1:] in rows]
 
     def rows(self, sample: Sample) -> Sample:
         """Token ids to trained rows."""
@@ -401,7 +407,10 @@ def gpt_oss(steps: int) -> None:
                     parameter.normal_(std=0.02)
                 elif "experts" in name:
                     parameter.zero_()
-        model.model.embed_tokens.weight.normal_(std=0.3)
+        embedded = model.model.embed_tokens.weight.normal_(std=0.3)
+        for row, twin in kind.twins():
+            embedded[row] = 0.8 * embedded[twin] + 0.6 * embedded[row]
+            model.lm_head.weight[row] = 0.8 * model.lm_head.weight[twin] + 0.6 * model.lm_head.weight[row]
     for layer in model.model.layers:
         for name in ("gate_up_proj", "down_proj"):
             parametrize.register_parametrization(layer.mlp.experts, name, Rounded(1))
@@ -420,7 +429,10 @@ def gpt_oss(steps: int) -> None:
         words = hay_words(rng, done, 2500)
 
         def draw() -> tuple[Sample, bool]:
-            made = dialogue(rng, tools=True) if words is None else needle(rng, words)
+            if words is not None:
+                made = needle(rng, words)
+            else:  # a reply begins without the space that the same word has in a sentence: two tokens to be matched
+                made = copy(rng) if rng.random() < 0.2 else dialogue(rng, tools=True)
             return kind.rows(kind.sample(made, effort)), not made.raw
 
         return pack(prefix, draw, 320, pending[effort]) if words is None else pack(prefix, draw, 0, [])
@@ -660,6 +672,6 @@ if __name__ == "__main__":
     chosen = [a for a in sys.argv[1:] if not a.isdigit()] or ["gpt-oss", "gemma3"]
     limit = next((int(a) for a in sys.argv[1:] if a.isdigit()), None)
     if "gpt-oss" in chosen:
-        gpt_oss(limit or 2200)
+        gpt_oss(limit or 2400)
     if "gemma3" in chosen:
         gemma3(limit or 2200)
