@@ -173,6 +173,50 @@ class Record(Noun):
     attachments: tuple[Attachment, ...] = ()
 
 
+class Summary(Noun):
+    """One record in the fields that a list of records and its trends need."""
+
+    directory: str
+    started: datetime
+    verdict: Verdict
+    reason: str
+    variant: str
+    bench: str
+    image: str
+    """Reference, and the beginning of its digest or ID."""
+    driver: str | None
+    vllm: str | None
+    passed: int
+    tests: int
+    values: dict[str, Measurement]
+    """Measurement by name, and `memory_least`: the least available host memory."""
+
+
+def summary(record: Record, directory: str) -> Summary:
+    """The summary of a record that lies in `directory`."""
+    image = record.image
+    least = min((point.available_gib for point in record.memory), default=None)
+    values = {m.name: m for m in record.measurements}
+    if least is not None:
+        values["memory_least"] = Measurement(
+            name="memory_least", value=least, unit="GiB", limit=record.memory_floor_gib
+        )
+    return Summary(
+        directory=directory,
+        started=record.started,
+        verdict=record.verdict,
+        reason=record.reason,
+        variant=record.variant.name,
+        bench=record.bench.name,
+        image=f"{image.ref} ({(image.digest or image.id).rpartition(':')[2][:12]})" if image else record.bench.image,
+        driver=record.host.driver,
+        vllm=record.vllm_version,
+        passed=sum(test.outcome == "passed" for test in record.tests),
+        tests=len(record.tests),
+        values=values,
+    )
+
+
 def blocking(record: Record) -> list[Check]:
     """The failed preflight checks, without those that the entry's fault fails on purpose."""
     fault = record.expectation.fault
