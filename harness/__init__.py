@@ -12,8 +12,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("types",),
     ("progress", "rules", "variants"),
     ("api", "diagnosis", "encodings", "failures", "flags", "host", "lease", "record", "redact", "verification"),
-    ("cpu_bench", "diagnose_cli", "engine", "guard", "report"),
-    ("bench", "watch"),
+    ("cpu_bench", "diagnose_cli", "difference", "engine", "exports", "guard", "history", "seal"),
+    ("bench", "report", "watch"),
     ("launch", "options", "staging"),
     ("preflight",),
     ("attempt",),
@@ -23,17 +23,19 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 """Rows from the bottom up, a package as one name. A module imports from rows below, a package also from itself."""
 
 ONLY_IMPORTER: dict[str, tuple[str, ...]] = {
+    "cryptography": ("seal",),
     "docker": ("engine",),
     "httpx": ("api",),
     "pydantic": ("record", "types"),
     "pytest": ("plugin",),
     "requests": ("engine",),
     "rich": ("progress",),
+    "securesystemslib": ("seal",),
     "testcontainers": ("engine",),
 }
 """Every third-party library → the modules that may import it, anywhere in the file and for types too."""
 
-HEAVY = ("docker", "httpx", "jinja2", "requests", "rich", "testcontainers")
+HEAVY = ("cryptography", "docker", "httpx", "jinja2", "requests", "rich", "securesystemslib", "testcontainers")
 """Libraries that pytest's collection and `--help` must not load: whoever needs their importers imports them late."""
 
 IN_IMAGE = ("cpu_bench/in_image", "cpu_bench/miniatures/train.py")
