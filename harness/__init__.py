@@ -10,8 +10,8 @@ __version__ = "0.1.0"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("types",),
-    ("progress", "rules", "variants"),
-    ("api", "diagnosis", "encodings", "failures", "flags", "host", "lease", "record", "redact", "verification"),
+    ("progress", "redact", "rules", "variants"),
+    ("api", "diagnosis", "encodings", "failures", "flags", "host", "lease", "record", "verification"),
     ("cpu_bench", "diagnose_cli", "difference", "engine", "exports", "guard", "history", "seal"),
     ("bench", "report", "watch"),
     ("launch", "options", "staging"),
