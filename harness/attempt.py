@@ -31,10 +31,12 @@ from harness.record import (
 )
 from harness.redact import Redactor, from_environment
 from harness.report.markdown import render
+from harness.resolved import resolved
 from harness.seal import seal
 from harness.staging import Scene, faulty, staged
 from harness.types import Answer, Bench, Check, Deployment, Diagnosis, Host, Image, Measurement, Variant, Verdict
 from harness.verification import ANSWER_TOKENS, CAPITAL, chat_problems, health_problems, models_problems
+from harness.weights import weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +143,12 @@ def attempt(
         if place.docker_host == engine.docker_host:
             failed = {} if fault else provide(wrong, place, engine, progress)
             checks = preflight(wrong, place, host, engine.seen(place.image), environ, failed)
-            recorder.update(host=host, preflight=checks, image=_facts(engine.image(place.image)))
+            recorder.update(
+                host=host,
+                preflight=checks,
+                image=_facts(engine.image(place.image)),
+                weights=weights(Path(place.vllm_home), wrong.model),
+            )
         if blocking(recorder.record):
             recorder.finish()
             yield Attempt(variant=wrong, bench=place, recorder=recorder, launched=None)
@@ -278,9 +285,19 @@ def _after(recorder: Recorder, launched: Launched) -> None:
     if watch is None:
         return
     died = watch.failure()
+    expected = recorder.record.expectation
     recorder.update(
-        phases=tuple(Phase(name=phase.name, at_s=phase.at_s) for phase in watch.phases),
+        phases=tuple(
+            Phase(
+                name=phase.name,
+                at_s=phase.at_s,
+                deadline_s=expected.phase_budgets_s.get(phase.name, expected.start_budget_s),
+            )
+            for phase in watch.phases
+        ),
         engine_facts=dict(watch.reader.facts),
+        resolved=recorder.record.resolved or resolved(recorder.log),
+        memory_floor_gib=watch.guard.floor_gib if watch.guard else None,
         memory=tuple(watch.guard.curve) if watch.guard else (),
         vllm_version=recorder.record.vllm_version or watch.reader.vllm_version,
         diagnosis=recorder.record.diagnosis or died,
@@ -299,8 +316,17 @@ def _kernel_kills(before: Host) -> tuple[Measurement, ...]:
 def _facts(image: Image | None) -> ImageFacts | None:
     if image is None:
         return None
-    digest = image.digests[0] if image.digests else None
-    return ImageFacts(ref=image.ref, id=image.id, digest=digest, architecture=image.architecture, labels=image.labels)
+    environ = dict(entry.partition("=")[::2] for entry in (image.raw.get("Config") or {}).get("Env") or ())
+    return ImageFacts(
+        ref=image.ref,
+        id=image.id,
+        digest=image.digests[0] if image.digests else None,
+        architecture=image.architecture,
+        labels=image.labels,
+        created=image.raw.get("Created") or None,
+        torch=image.labels.get("com.nvidia.pytorch.version") or environ.get("PYTORCH_VERSION"),
+        cuda=image.labels.get("com.nvidia.cuda.version") or environ.get("CUDA_VERSION"),
+    )
 
 
 def _seconds(name: str, value: float, limit: float | None = None) -> Measurement:

@@ -6,6 +6,7 @@ Collection touches no daemon and no network: everything that does is imported an
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import socket
 import sys
@@ -350,6 +351,7 @@ def _record(item: pytest.Item, report: pytest.TestReport, recorder: Recorder) ->
         outcome=outcome,
         seconds=report.duration,
         message=message,
+        reproduce=f"python -m pytest {shlex.quote(item.nodeid)} --bench {recorder.record.bench.name}",
     )
     earlier = tuple(t for t in recorder.record.tests if t.nodeid != item.nodeid)
     measured = tuple(m for name, m in item.user_properties if isinstance(m, Measurement) and name == m.name)

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Noun(BaseModel):
-    """A frozen value that refuses unknown fields, so a typo in a data entry is an error."""
+    """A frozen value that refuses unknown fields, so a typo in a data entry is an error. Numbers are finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Text(Noun):
@@ -233,6 +233,12 @@ class Host(Noun):
     oom_kills: int | None = None
     """Processes the kernel has killed for memory since boot."""
     product: str | None = None
+    serial_sha256: str | None = None
+    """SHA-256 of the unit's serial number: tells two boxes apart without naming either."""
+    bios: str | None = None
+    """Vendor, version and date of the firmware."""
+    dgx_os: str | None = None
+    """Release of DGX OS, where /etc/dgx-release says it."""
 
     @property
     def is_gb10(self) -> bool:
