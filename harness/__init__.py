@@ -10,31 +10,20 @@ __version__ = "0.1.0"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("types",),
-    ("progress", "rules", "variants"),
-    (
-        "api",
-        "diagnosis",
-        "encodings",
-        "failures",
-        "flags",
-        "host",
-        "lease",
-        "record",
-        "redact",
-        "resolved",
-        "verification",
-    ),
-    ("cpu_bench", "diagnose_cli", "engine", "guard", "report", "weights"),
-    ("bench", "watch"),
-    ("launch", "options", "staging"),
+    ("progress", "redact", "rules", "variants"),
+    ("api", "diagnosis", "encodings", "failures", "flags", "host", "lease", "record", "resolved", "verification"),
+    ("cpu_bench", "diagnose_cli", "difference", "engine", "exports", "guard", "seal", "weights"),
+    ("bench", "history", "watch"),
+    ("launch", "options", "replay", "report", "staging"),
     ("preflight",),
-    ("attempt",),
+    ("attempt", "records_cli"),
     ("cli", "plugin"),
     ("__main__",),
 )
 """Rows from the bottom up, a package as one name. A module imports from rows below, a package also from itself."""
 
 ONLY_IMPORTER: dict[str, tuple[str, ...]] = {
+    "cryptography": ("seal",),
     "docker": ("engine",),
     "httpx": ("api",),
     "jinja2": ("report",),
@@ -43,11 +32,12 @@ ONLY_IMPORTER: dict[str, tuple[str, ...]] = {
     "pytest": ("plugin",),
     "requests": ("engine",),
     "rich": ("progress",),
+    "securesystemslib": ("seal",),
     "testcontainers": ("engine",),
 }
 """Every third-party library → the modules that may import it, anywhere in the file and for types too."""
 
-HEAVY = ("docker", "httpx", "jinja2", "requests", "rich", "testcontainers")
+HEAVY = ("cryptography", "docker", "httpx", "jinja2", "requests", "rich", "securesystemslib", "testcontainers")
 """Libraries that pytest's collection and `--help` must not load: whoever needs their importers imports them late."""
 
 IN_IMAGE = ("cpu_bench/in_image", "cpu_bench/miniatures/train.py")

@@ -32,6 +32,7 @@ from harness.record import (
 from harness.redact import Redactor, from_environment
 from harness.report.markdown import render
 from harness.resolved import resolved
+from harness.seal import seal
 from harness.staging import Scene, faulty, staged
 from harness.types import Answer, Bench, Check, Deployment, Diagnosis, Host, Image, Measurement, Variant, Verdict
 from harness.verification import ANSWER_TOKENS, CAPITAL, chat_problems, health_problems, models_problems
@@ -116,6 +117,7 @@ def attempt(
     keep: Callable[[], bool] = lambda: False,
     interrupted: Callable[[], bool] = lambda: False,
     tests_available: int = 0,
+    sign_key: Path | None = None,
 ) -> Iterator[Attempt]:
     """Clear the box, check, launch, ask; the `with` block judges; leaving takes everything down and ends the record.
 
@@ -133,8 +135,8 @@ def attempt(
                 settle(bench.port, None)
             scene = stack.enter_context(staged(variant, bench, engine, progress))
             wrong, place = faulty(variant, bench.model_copy(update={"vllm_home": str(scene.home)}))
-        recorder = _begin(wrong, place, reports, tests_available)
-        stack.enter_context(_ending(recorder, interrupted))
+        recorder = _begin(wrong, place, reports, tests_available, redactor)
+        stack.enter_context(_ending(recorder, interrupted, sign_key))
         if fault is None and clear(engine, bench.port, progress, replace=replace):
             settle(bench.port, None)
         host = read_host()
@@ -167,7 +169,7 @@ def attempt(
             yield under_way
 
 
-def _begin(variant: Variant, bench: Bench, reports: Path, tests_available: int) -> Recorder:
+def _begin(variant: Variant, bench: Bench, reports: Path, tests_available: int, redactor: Redactor) -> Recorder:
     """A record that calls itself interrupted, on disk."""
     started = datetime.now(UTC)
     labels = {"run": secrets.token_hex(4), "started": f"{started:%Y-%m-%dT%H:%M:%SZ}"}
@@ -186,12 +188,12 @@ def _begin(variant: Variant, bench: Bench, reports: Path, tests_available: int) 
         replay=shell_line(flags, bench.docker_host if bench.name == "cpu" else ""),
         tests_available=tests_available,
     )
-    return Recorder(record, new_directory(reports, variant, bench, started))
+    return Recorder(record, new_directory(reports, variant, bench, started), redactor)
 
 
 @contextmanager
-def _ending(recorder: Recorder, interrupted: Callable[[], bool]) -> Iterator[None]:
-    """Finish the record and its page, however the block ends; a lost daemon is a failed check."""
+def _ending(recorder: Recorder, interrupted: Callable[[], bool], sign_key: Path | None) -> Iterator[None]:
+    """Finish the record, its page and its seal, however the block ends; a lost daemon is a failed check."""
     ended = False
     try:
         yield
@@ -202,8 +204,14 @@ def _ending(recorder: Recorder, interrupted: Callable[[], bool]) -> Iterator[Non
         ended = True
         raise
     finally:
-        record = recorder.finish(interrupted=interrupted() or not ended)
-        write_atomically(recorder.directory / "record.md", render(record))
+        recorder.finish(interrupted=interrupted() or not ended)
+        conclude(recorder, sign_key)
+
+
+def conclude(recorder: Recorder, sign_key: Path | None = None) -> None:
+    """Write what follows from a finished record: its views, then the seal over all of it."""
+    write_atomically(recorder.directory / "record.md", render(recorder.written))
+    seal(recorder.directory, recorder.written, sign_key)
 
 
 @contextmanager

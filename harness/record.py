@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, ConfigDict, Field, ValidationError
 
 from harness import __version__
+from harness.redact import Redactor
 from harness.types import (
     Bench,
     Check,
@@ -254,10 +255,13 @@ def judge(record: Record, *, interrupted: bool = False) -> tuple[Verdict, str]:
 
 
 class Recorder:
-    """Keeps one record and its directory; every change is on disk, atomically, before the call returns."""
+    """Keeps one record and its directory; every change is on disk, atomically, before the call returns.
 
-    def __init__(self, record: Record, directory: Path) -> None:
-        self.record, self.directory = record, directory
+    What is on disk holds no secret, as far as `redactor` knows them: `written` is that record.
+    """
+
+    def __init__(self, record: Record, directory: Path, redactor: Redactor | None = None) -> None:
+        self.record, self.directory, self._redactor = record, directory, redactor or Redactor()
         self.update()
 
     @property
@@ -268,7 +272,8 @@ class Recorder:
     def update(self, **changes: Any) -> Record:
         """Change fields of the record and write it."""
         self.record = Record.model_validate(dict(self.record) | changes)
-        write_atomically(self.directory / FILE, self.record.model_dump_json(indent=2) + "\n")
+        self.written = Record.model_validate(self._redactor.value(self.record.model_dump(mode="json")))
+        write_atomically(self.directory / FILE, self.written.model_dump_json(indent=2) + "\n")
         return self.record
 
     def finish(self, *, interrupted: bool = False, **changes: Any) -> Record:
