@@ -10,9 +10,20 @@ __version__ = "0.1.0"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("types",),
-    ("progress", "redact", "rules", "variants"),
+    ("dialects", "progress", "redact", "rules", "variants"),
     ("api", "diagnosis", "encodings", "failures", "flags", "host", "lease", "record", "resolved", "verification"),
-    ("cpu_bench", "diagnose_cli", "difference", "engine", "exports", "guard", "seal", "weights"),
+    (
+        "cpu_bench",
+        "diagnose_cli",
+        "difference",
+        "engine",
+        "exports",
+        "fuzz",
+        "guard",
+        "openai_client",
+        "seal",
+        "weights",
+    ),
     ("bench", "history", "watch"),
     ("launch", "options", "replay", "report", "staging"),
     ("preflight",),
@@ -26,18 +37,35 @@ ONLY_IMPORTER: dict[str, tuple[str, ...]] = {
     "cryptography": ("seal",),
     "docker": ("engine",),
     "httpx": ("api",),
+    "httpx2": ("openai_client",),
+    "hypothesis": ("fuzz",),
     "jinja2": ("report",),
     "markupsafe": ("report",),
+    "openai": ("openai_client",),
     "pydantic": ("record", "types"),
     "pytest": ("plugin",),
     "requests": ("engine",),
     "rich": ("progress",),
+    "schemathesis": ("fuzz",),
     "securesystemslib": ("seal",),
     "testcontainers": ("engine",),
 }
 """Every third-party library → the modules that may import it, anywhere in the file and for types too."""
 
-HEAVY = ("cryptography", "docker", "httpx", "jinja2", "requests", "rich", "securesystemslib", "testcontainers")
+HEAVY = (
+    "cryptography",
+    "docker",
+    "httpx",
+    "httpx2",
+    "hypothesis",
+    "jinja2",
+    "openai",
+    "requests",
+    "rich",
+    "schemathesis",
+    "securesystemslib",
+    "testcontainers",
+)
 """Libraries that pytest's collection and `--help` must not load: whoever needs their importers imports them late."""
 
 IN_IMAGE = ("cpu_bench/in_image", "cpu_bench/miniatures/train.py")

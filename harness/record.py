@@ -23,6 +23,7 @@ from harness.types import (
     DockerFlags,
     Exit,
     Expectation,
+    Finding,
     Host,
     Measurement,
     MemoryPoint,
@@ -154,6 +155,8 @@ class Record(Noun):
     """As served by /version, else as the log says; None: unknown."""
     weights: Weights | None = None
     """None: not in the cache, or it could not be read."""
+    dialect: str = ""
+    """The row of `harness.dialects` that the suites went by, and why that one when the version was not read."""
     preflight: tuple[Check, ...] = ()
     phases: tuple[Phase, ...] = ()
     engine_facts: dict[str, str] = Field(default_factory=dict)
@@ -161,6 +164,8 @@ class Record(Noun):
     resolved: dict[str, str] = Field(default_factory=dict)
     """The engine's settings as it logged to have resolved them from the flags, the model and the machine."""
     measurements: tuple[Measurement, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    """What the deployment exposes."""
     memory: tuple[MemoryPoint, ...] = ()
     """The host's memory from the container's start to its end."""
     memory_floor_gib: float | None = None
