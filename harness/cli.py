@@ -1,4 +1,4 @@
-"""The same verbs without pytest: plan, preflight, up, down, switch, status, bench, diagnose."""
+"""The same verbs without pytest: plan, preflight, up, down, switch, status, bench, diagnose, report."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import cpu_bench, options
@@ -34,6 +35,7 @@ EPILOG = """examples:
   python -m harness switch gpt-oss-120b          remove what is up, deploy this one
   python -m harness down                         remove what this harness started
   python -m harness diagnose container.log       why it failed, and what to type
+  python -m harness report                       write the pages of all records and their list again
 
 exit codes: 0 done, 1 the deployment or preflight failed, 2 wrong usage or no bench, 130 interrupted
 The acceptance itself is pytest: pytest suites/ -m gpt_oss
@@ -126,6 +128,15 @@ def build_parser() -> argparse.ArgumentParser:
     acts.add_argument("--stop", action="store_true", help="stop the CPU bench's private engine and all it runs")
     add_diagnose_arguments(
         verb("diagnose", diagnose, "say why a deployment failed, from its log: rule, cause, evidence, remedy")
+    )
+    report_verb = verb("report", report, "write the pages of a record again, or of all records and their list")
+    report_verb.add_argument(
+        "place",
+        nargs="?",
+        type=Path,
+        default=options.REPORTS,
+        metavar="DIR",
+        help="a record's directory, or a directory of such; default: %(default)s",
     )
     verb("schema", print_schema, "print the JSON Schema of a record")
     return parser
@@ -260,7 +271,7 @@ def _deploy(given: argparse.Namespace, *, switching: bool) -> int:
         for line in filter(None, (blocked(record.preflight), tell(outcome) if isinstance(outcome, Diagnosis) else "")):
             print(line)
         print(f"{record.verdict.value.upper()} {variant.name} on the {ready.name} bench: {record.reason}")
-        print(f"record: {under_way.recorder.directory / 'record.md'}")
+        print(f"record: {under_way.recorder.directory / 'index.html'}")
         if good:
             print(f"up at http://127.0.0.1:{ready.port} → stop it with: python -m harness down")
     return 0 if record.verdict is Verdict.ACCEPTED else 1
@@ -350,6 +361,15 @@ def _container_log(name: str) -> tuple[Iterable[bytes], int | None, bool]:
             yield from engine.logs(container)
 
     return log(), ended.code if ended else None, bool(ended and ended.oom_killed)
+
+
+def report(given: argparse.Namespace) -> int:
+    """The verb `report`."""
+    from harness.report.views import render_again
+
+    for page in render_again(given.place):
+        print(page)
+    return 0
 
 
 def print_schema(given: argparse.Namespace) -> int:  # noqa: ARG001

@@ -439,7 +439,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             green=good,
             red=not good,
         )
-        terminalreporter.write_line(f"{'':<12} {recorder.directory / 'record.md'}")
+        terminalreporter.write_line(f"{'':<12} {recorder.directory / 'index.html'}")
     benches = {r.record.bench.name: r.record.bench for r in run.records}
     for bench in benches.values():
         terminalreporter.write_line(f"The {bench.name} bench shows {bench.proves}.")

@@ -183,7 +183,9 @@ def size(count: int) -> str:
 
 
 def number(value: float) -> str:
-    """Three significant digits, never an exponent below a million."""
+    """Three significant digits, without an exponent between a thousandth and a thousand million."""
+    if 0 < abs(value) < 0.001:
+        return "< 0.001"
     return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
 
 
@@ -191,7 +193,8 @@ def seconds(value: float) -> str:
     """A duration for a reader: 0.8 s, 93 s, 7 min 49 s."""
     if value < 10:
         return f"{value:.1f} s"
-    return f"{value:.0f} s" if value < 120 else f"{value // 60:.0f} min {value % 60:.0f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{value:.0f} s" if value < 120 else f"{minutes} min {rest} s" if rest else f"{minutes} min"
 
 
 @cache

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from harness.record import Record
 from harness.types import Measurement, Verdict
 
+LARGEST = 64 * 1024
+"""Bytes of the page: what a comment on a pull request may hold; a step summary takes more."""
 SYMBOLS = {
     Verdict.ACCEPTED: "✅",
     Verdict.REJECTED: "❌",
@@ -105,7 +107,18 @@ def render(record: Record) -> str:
         "## Files",
         *bullets([f"{a.name}, {a.bytes} bytes, sha256 {a.sha256}" for a in record.attachments]),
     ]
-    return "\n\n".join(parts) + "\n"
+    return capped("\n\n".join(parts) + "\n")
+
+
+def capped(page: str, limit: int = LARGEST) -> str:
+    """The page, or as many of its lines as fit into `limit` bytes, with a note that the rest is elsewhere."""
+    if len(page.encode()) <= limit:
+        return page
+    note = f"The rest of this page does not fit into {limit // 1024} KiB: see index.html or record.json.\n"
+    kept = page.encode()[: limit - len(note.encode()) - 64].decode(errors="ignore").rpartition("\n")[0]
+    fences = re.findall(r"^(`{3,})", kept, re.MULTILINE)
+    closing = f"\n{fences[-1][:60]}" if len(fences) % 2 else ""
+    return f"{kept}{closing}\n\n{note}"
 
 
 def limit(measurement: Measurement) -> str:
