@@ -164,11 +164,9 @@ def plain(value: object) -> object:
 
 def both(text: Text | str) -> Markup:
     """A text, or the label of a key, in both languages; the page shows one of them."""
-    from markupsafe import Markup, escape
+    from markupsafe import Markup
 
     said = texts.label(text) if isinstance(text, str) else text
-    if said.en == said.zh_tw:
-        return Markup("<span>{}</span>").format(escape(plain(said.en)))
     return Markup('<span class="t" lang="en">{}</span><span class="t" lang="zh-Hant-TW">{}</span>').format(
         plain(said.en), plain(said.zh_tw)
     )
