@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.record import ImageFacts, Record, Recorder, RecordError, TestOutcome, read, write_atomically
-from harness.report.views import render_again, write
+from harness.report.views import render_again, views, write
 from harness.types import Diagnosis, Evidence, Finding, Measurement, MemoryPoint, Stage, Text, Verdict
 from tests import samples
 
@@ -360,3 +360,20 @@ def test_a_finished_recorder_s_log_is_listed_by_name(tmp_path: Path) -> None:
     record = recorder.finish()
     write(record, tmp_path)
     assert '<a href="container.log">' in (tmp_path / "index.html").read_text()
+
+
+EXAMPLES = sorted((Path(__file__).parent.parent / "reports" / "examples").glob("*/record.json"))
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.parent.name)
+def test_the_examples_are_what_they_are_called(open_page: Open, file: Path) -> None:
+    """Each committed example has the verdict of its name, and its views are those of this harness."""
+    record = read(file)
+    assert record.verdict.value == file.parent.name
+    stale = [
+        name
+        for name, text in views(record, file.with_name("container.log")).items()
+        if file.with_name(name).read_text(encoding="utf-8") != text
+    ]
+    assert stale == [], "python -m harness report reports/examples writes them again"
+    assert open_page(file.with_name("index.html")).locator(".word").inner_text() == record.verdict.value.capitalize()
