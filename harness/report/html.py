@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,6 +165,7 @@ def plain(value: object) -> object:
     return "" if value is None else value
 
 
+@lru_cache(maxsize=4096)
 def both(text: Text | str) -> Markup:
     """A text, or the label of a key, in both languages; the page shows one of them."""
     from markupsafe import Markup

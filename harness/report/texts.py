@@ -48,6 +48,7 @@ LABELS = _table(
         ("no-phases", "The engine announced no phase.", "引擎沒有回報任何階段。"),
         ("memory", "Memory of the host", "主機記憶體"),
         ("memory-least", "Least available", "可用最低值"),
+        ("memory-host", "Memory", "記憶體"),
         ("memory-when", "At", "發生時間"),
         ("memory-floor", "Floor", "下限"),
         ("memory-total", "Total", "總量"),
