@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -38,12 +39,14 @@ def page(record: Record, log: Excerpt | None) -> str:
         "record.html",
         record=record,
         reason=texts.reason(record),
+        about=texts.about(record),
         blocking=blocking(record),
         bars=charts.timeline(record),
         memory=charts.memory(record),
         least=min(record.memory, key=lambda point: point.available_gib, default=None),
         start=next((m for m in record.measurements if m.name == "start"), None),
         counts={o: sum(t.outcome == o for t in record.tests) for o in ("passed", "failed", "error", "skipped")},
+        repeated={r for r, count in Counter(t.requirement for t in record.tests).items() if count > 1},
         flags=flags(record),
         log=log,
         shown=shown,
@@ -164,13 +167,27 @@ def plain(value: object) -> object:
 
 def both(text: Text | str) -> Markup:
     """A text, or the label of a key, in both languages; the page shows one of them."""
-    from markupsafe import Markup, escape
+    from markupsafe import Markup
 
     said = texts.label(text) if isinstance(text, str) else text
-    if said.en == said.zh_tw:
-        return Markup("<span>{}</span>").format(escape(plain(said.en)))
+    if said.en.count("`") > 1:
+        return Markup('<span class="t" lang="en">{}</span><span class="t" lang="zh-Hant-TW">{}</span>').format(
+            prose(said.en), prose(said.zh_tw)
+        )
     return Markup('<span class="t" lang="en">{}</span><span class="t" lang="zh-Hant-TW">{}</span>').format(
         plain(said.en), plain(said.zh_tw)
+    )
+
+
+def prose(text: str) -> Markup:
+    """A sentence in which what stands between backticks is code."""
+    from markupsafe import Markup, escape
+
+    parts = str(plain(text)).split("`")
+    whole = len(parts) % 2 == 1  # else a backtick is alone, and the last one stays as it is
+    return Markup().join(
+        Markup("<code>{}</code>").format(part) if at % 2 and (whole or at < len(parts) - 1) else escape(part)
+        for at, part in enumerate(parts)
     )
 
 
@@ -209,7 +226,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"size": size, "number": number, "seconds": seconds}
+    made.filters |= {"size": size, "number": number, "seconds": seconds, "prose": prose}
     made.globals |= {"t": both, "label": texts.label, "sentence": texts.sentence, "against_limit": charts.against_limit}
     return made
 

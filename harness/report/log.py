@@ -68,6 +68,7 @@ def _lines(file: IO[bytes]) -> Iterator[Line]:
             while more := file.readline(1 << 20):
                 rest += len(more)
                 if more.endswith(b"\n"):
+                    rest -= 1
                     break
         text = _ANSI.sub("", piece.decode("utf-8", "replace")).rstrip("\r\n").replace("\r", " ")
         found = _LEVEL.search(text[:200])

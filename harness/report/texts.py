@@ -25,8 +25,8 @@ LABELS = _table(
         ("display", "Display", "顯示"),
         ("theme", "Light or dark", "切換深淺色"),
         ("contents", "On this page", "本頁內容"),
+        ("expected-failure", "This failure is provoked on purpose; wanted is:", "此故障為刻意製造，預期結果為："),
         ("on-bench", "bench", "測試平台"),
-        ("speaks-about", "This verdict speaks about", "本結論所涵蓋的是"),
         ("diagnosis", "Diagnosis", "診斷"),
         ("cause", "Cause", "原因"),
         ("remedy", "What to do", "處理方式"),
@@ -47,12 +47,11 @@ LABELS = _table(
         ("not-started", "Nothing was started.", "未啟動任何容器。"),
         ("no-phases", "The engine announced no phase.", "引擎沒有回報任何階段。"),
         ("memory", "Memory of the host", "主機記憶體"),
-        ("memory-least", "Least available", "可用記憶體最低值"),
+        ("memory-least", "Least available", "可用最低值"),
+        ("memory-when", "At", "發生時間"),
         ("memory-floor", "Floor", "下限"),
         ("memory-total", "Total", "總量"),
-        ("after-start", "after the start", "（自啟動起算）"),
         ("no-memory", "No memory curve was recorded.", "沒有記憶體曲線。"),
-        ("floor-unknown", "this record does not say its floor", "此紀錄未載明下限"),
         ("measurements", "Measurements", "量測值"),
         ("measurement", "Measurement", "量測項目"),
         ("value", "Value", "數值"),
@@ -126,6 +125,7 @@ LABELS = _table(
         ("oom-killed", "killed for memory", "因記憶體不足被終止"),
         ("bench", "Bench", "測試平台"),
         ("started", "Started", "開始時間"),
+        ("started-utc", "Started (UTC)", "開始時間 (UTC)"),
         ("ended", "Ended", "結束時間"),
         ("container", "Container", "容器"),
         ("flags", "Flags", "參數"),
@@ -178,7 +178,7 @@ LABELS = _table(
         ("unreadable-note", "These are left as they are.", "這些檔案保持原狀。"),
         ("no-records", "There are no records yet.", "目前沒有任何紀錄。"),
         ("start-s", "Start", "啟動"),
-        ("memory_least", "least host memory available", "主機可用記憶體最低值"),
+        ("measured:memory_least", "least host memory available", "主機可用記憶體最低值"),
         ("phase:container", "container", "容器啟動"),
         ("phase:starting", "starting", "程式啟動"),
         ("phase:model", "model", "解析模型"),
@@ -193,12 +193,12 @@ LABELS = _table(
         ("phase:engine ready", "engine ready", "引擎就緒"),
         ("phase:http", "HTTP", "HTTP 服務"),
         ("phase:listening", "listening", "開始接受連線"),
-        ("start", "start to /health", "啟動至 /health"),
-        ("first_answer", "first answer", "首次回答"),
-        ("second_answer", "second answer", "第二次回答"),
-        ("kernel_oom_kills", "processes killed by the kernel", "核心終止的程序"),
-        ("port_free_after_stop", "port free after the stop", "停止後連接埠釋放"),
-        ("memory_back_after_stop", "memory back after the stop", "停止後記憶體歸還"),
+        ("measured:start", "start to /health", "啟動至 /health"),
+        ("measured:first_answer", "first answer", "首次回答"),
+        ("measured:second_answer", "second answer", "第二次回答"),
+        ("measured:kernel_oom_kills", "processes killed by the kernel", "核心終止的程序"),
+        ("measured:port_free_after_stop", "port free after the stop", "停止後連接埠釋放"),
+        ("measured:memory_back_after_stop", "memory back after the stop", "停止後記憶體歸還"),
         ("check:hardware", "hardware", "硬體"),
         ("check:docker", "Docker", "Docker"),
         ("check:huggingface", "weights directory", "權重目錄"),
@@ -254,6 +254,12 @@ def label(key: str) -> Text:
 def sentence(english: str) -> Text:
     """A sentence of the data in both languages, or in English twice."""
     return Text(en=english, zh_tw=SENTENCES.get(english, english))
+
+
+def about(record: Record) -> Text:
+    """What the verdict speaks about."""
+    proves = sentence(record.bench.proves)
+    return Text(en=f"This verdict speaks about {proves.en}.", zh_tw=f"本結論所涵蓋的是{proves.zh_tw}。")
 
 
 def reason(record: Record) -> Text:
