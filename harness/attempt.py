@@ -15,6 +15,7 @@ from harness.diagnosis import Reader
 from harness.dialects import dialect
 from harness.engine import Engine, EngineError
 from harness.flags import LABEL, observed, resolve, shell_line
+from harness.history import since_last_accepted
 from harness.host import oom_kills, read_host
 from harness.launch import Launched, clear, launch, refused, settle
 from harness.preflight import preflight, provide
@@ -301,7 +302,9 @@ def _ending(recorder: Recorder, interrupted: Callable[[], bool], sign_key: Path 
 
 
 def conclude(recorder: Recorder, sign_key: Path | None = None) -> None:
-    """Write what follows from a finished record: its views, the seal over all of it, and the list of all records."""
+    """Write what follows from a finished record: what changed since the last accepted one, its views, the seal over
+    all of it, and the list of all records."""
+    recorder.update(since=since_last_accepted(recorder.directory.parent, recorder.written))
     views.write(recorder.written, recorder.directory)
     seal(recorder.directory, recorder.written, sign_key)
     views.write_index(recorder.directory.parent)

@@ -18,6 +18,7 @@ from harness import __version__
 from harness.redact import Redactor
 from harness.types import (
     Bench,
+    Changes,
     Check,
     Diagnosis,
     DockerFlags,
@@ -176,6 +177,8 @@ class Record(Noun):
     diagnosis: Diagnosis | None = None
     remedy_proof: RemedyProof | None = None
     exit: Exit | None = None
+    since: Changes | None = None
+    """What changed since the last accepted record of this variant on this bench; None: there was none."""
     attachments: tuple[Attachment, ...] = ()
 
 

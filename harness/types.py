@@ -282,6 +282,34 @@ class Measurement(Noun):
     ok: bool = True
 
 
+class Change(Noun):
+    """One thing that is not the same in two records. None: it is not in that record."""
+
+    section: Literal["machine", "image", "flags", "settings", "tests", "measurements", "harness"]
+    """In the order of suspicion."""
+    what: str
+    before: str | None
+    after: str | None
+    worse: bool = False
+    """Whether it is a regression: a verdict, a test or a measurement beyond its noise."""
+    note: str = ""
+    """By how much, and what counts as noise."""
+
+
+class Changes(Noun):
+    """What is not the same in two records, in the order of suspicion."""
+
+    before: str
+    """The earlier record's id."""
+    after: str
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def regressed(self) -> bool:
+        """Whether anything got worse."""
+        return any(change.worse for change in self.changes)
+
+
 class MemoryPoint(Noun):
     """Host memory at one moment, seconds from the container's start."""
 

@@ -15,9 +15,9 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.history import Listing
 from harness.record import Record, Summary, blocking
 from harness.report import charts, texts
-from harness.report.listing import Listing
 from harness.report.log import Excerpt
 from harness.types import DockerFlags, Text
 

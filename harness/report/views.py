@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.history import directories, listing
 from harness.record import FILE, Record, read, write_atomically
 from harness.report import ctrf, html, junit, markdown
-from harness.report.listing import directories, listing
 from harness.report.log import excerpt
 
 LOG = "container.log"
