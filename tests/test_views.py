@@ -55,7 +55,7 @@ class Tags(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen += [tag] if tag != "code" else []  # text between backticks is code
+        self.seen += [tag] if tag != "code" else []  # a word of the replay line, text between backticks
         self.handlers += [name for name, _ in attrs if name.startswith("on")]
 
 

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 TEMPLATES = Path(__file__).parent / "templates"
+SECTIONS = (
+    *("diagnosis", "start-up", "memory", "measurements", "tests", "findings"),
+    *("replay", "identity", "flags", "preflight", "log", "files"),
+)
+"""The parts of a record's page, in order."""
 TREND_RUNS = 200
 """Runs of one variant on one bench that a trend shows, the newest."""
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef\ufffe\uffff]")
@@ -35,16 +40,24 @@ _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufd
 def page(record: Record, log: Excerpt | None) -> str:
     """The page of one record. `log` is what is shown of the container's log."""
     shown = {line.number for line in log.parts if not isinstance(line, int)} if log else set()
+    start = next((m for m in record.measurements if m.name == "start"), None)
+    there = {
+        "diagnosis": record.diagnosis,
+        "memory": start or record.memory,
+        "measurements": record.measurements,
+        "findings": record.findings,
+    }
     return _render(
         "record.html",
         record=record,
+        sections=[name for name in SECTIONS if there.get(name, True)],
         reason=texts.reason(record),
         about=texts.about(record),
         blocking=blocking(record),
         bars=charts.timeline(record),
         memory=charts.memory(record),
         least=min(record.memory, key=lambda point: point.available_gib, default=None),
-        start=next((m for m in record.measurements if m.name == "start"), None),
+        start=start,
         counts={o: sum(t.outcome == o for t in record.tests) for o in ("passed", "failed", "error", "skipped")},
         repeated={r for r, count in Counter(t.requirement for t in record.tests).items() if count > 1},
         flags=flags(record),

@@ -135,7 +135,6 @@ LABELS = _table(
         ("effective", "In effect", "實際生效"),
         ("as-resolved", "As the engine resolved it", "引擎解析結果"),
         ("differs", "differs", "不一致"),
-        ("no-container", "no container came to be", "未建立容器"),
         ("resolved-all", "Everything the engine resolved", "引擎解析的所有設定"),
         ("engine-facts", "What the engine said about itself", "引擎自述"),
         ("preflight", "Preflight", "啟動前檢查"),
@@ -264,19 +263,21 @@ def about(record: Record) -> Text:
 
 
 def reason(record: Record) -> Text:
-    """Why this verdict. The record says it in English; what follows from its data is said in Chinese too."""
+    """Why this verdict, in one line: the record's English, and what its data says in Chinese."""
     failed = [test for test in record.tests if test.outcome in ("failed", "error")]
     passed = sum(test.outcome == "passed" for test in record.tests)
     left = record.tests_available - passed
-    chinese = record.reason
+    english = chinese = record.reason
     if record.reason == UNFINISHED:
         chinese = "執行未能完成"
     elif record.verdict is Verdict.BLOCKED:
-        chinese = "啟動前檢查未通過：" + "、".join(label(f"check:{c.name}").zh_tw for c in blocking(record))
+        names = [label(f"check:{check.name}") for check in blocking(record)]
+        english = f"preflight failed: {', '.join(name.en for name in names)}"
+        chinese = f"啟動前檢查未通過：{'、'.join(name.zh_tw for name in names)}"
     elif record.verdict is Verdict.REJECTED and record.diagnosis and record.reason.startswith(record.diagnosis.rule):
         chinese = f"{record.diagnosis.rule}：{record.diagnosis.cause.zh_tw}"
     elif record.verdict is Verdict.REJECTED and failed:
         chinese = f"{len(record.tests)} 項測試中有 {len(failed)} 項失敗，第一項為 {failed[0].nodeid}"
     elif record.verdict is Verdict.ACCEPTED:
         chinese = f"{passed} 項測試通過" + (f"（另有 {left} 項未執行）" if left > 0 else "")
-    return Text(en=record.reason, zh_tw=chinese)
+    return Text(en=english, zh_tw=chinese)
