@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.record import ImageFacts, Record, Recorder, RecordError, TestOutcome, read, write_atomically
-from harness.report.views import render_again, views, write
+from harness.report.views import render_again, views, write, write_index
 from harness.types import Diagnosis, Evidence, Finding, Measurement, MemoryPoint, Stage, Text, Verdict
 from tests import samples
 
@@ -343,6 +343,15 @@ def test_every_view_is_the_same_again(listed: Path) -> None:
     assert everything() == before
     assert {path.parent.name for path in written} >= {"accepted", "rejected", "run-0"}
     assert not (listed.parent / "broken" / "index.html").exists()
+
+
+def test_a_killed_run_gets_its_page_with_the_next_list(tmp_path: Path) -> None:
+    """A run that did not reach its end leaves a record without a page; the list never links to nothing."""
+    (tmp_path / "killed").mkdir()
+    Recorder(samples.record(), tmp_path / "killed")
+    write_index(tmp_path)
+    assert "interrupted" in (tmp_path / "killed" / "index.html").read_text()
+    assert 'href="killed/index.html"' in (tmp_path / "index.html").read_text()
 
 
 def test_a_place_without_a_record_is_an_error(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 TEMPLATES = Path(__file__).parent / "templates"
-SECTIONS = (
+PARTS = (
     *("diagnosis", "start-up", "memory", "measurements", "tests", "findings"),
     *("replay", "identity", "flags", "preflight", "log", "files"),
 )
@@ -50,7 +50,7 @@ def page(record: Record, log: Excerpt | None) -> str:
     return _render(
         "record.html",
         record=record,
-        sections=[name for name in SECTIONS if there.get(name, True)],
+        parts=[name for name in PARTS if there.get(name, True)],
         reason=texts.reason(record),
         about=texts.about(record),
         blocking=blocking(record),
