@@ -197,6 +197,8 @@ LABELS = _table(
         ("measured:first_answer", "first answer", "首次回答"),
         ("measured:second_answer", "second answer", "第二次回答"),
         ("measured:kernel_oom_kills", "processes killed by the kernel", "核心終止的程序"),
+        ("measured:soak_requests", "requests of the soak", "持續負載的請求數"),
+        ("measured:soak_memory_kept", "memory kept by the soak", "持續負載後未歸還的記憶體"),
         ("measured:port_free_after_stop", "port free after the stop", "停止後連接埠釋放"),
         ("measured:memory_back_after_stop", "memory back after the stop", "停止後記憶體歸還"),
         ("check:hardware", "hardware", "硬體"),
