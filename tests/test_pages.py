@@ -10,12 +10,15 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.record import ImageFacts, Record, Recorder, RecordError, TestOutcome, read, write_atomically
+from harness.history import Listing
+from harness.record import ImageFacts, Record, Recorder, RecordError, TestOutcome, read, summary, write_atomically
+from harness.report import html
 from harness.report.views import render_again, views, write, write_index
 from harness.types import Diagnosis, Evidence, Finding, Measurement, MemoryPoint, Stage, Text, Verdict
 from tests import samples
@@ -261,6 +264,25 @@ def test_the_list_is_filtered_and_draws_trends(open_page: Open, listed: Path) ->
     page.select_option("select[data-field=image]", "")
     page.locator("#record-rows a").first.click()
     page.wait_for_selector(".word")
+
+
+def test_ten_thousand_records_are_listed_in_seconds(open_page: Open, tmp_path: Path) -> None:
+    """The page shows some hundred at once, finds among all of them, and is there in seconds."""
+    one = summary(read(GOLDEN), "x")
+    days = [timedelta(hours=12 * n) for n in range(10_000)]
+    many = [
+        one.model_copy(update={"directory": f"d{n}", "started": one.started + day, "image": f"image:{n // 2500}"})
+        for n, day in enumerate(days)
+    ]
+    (tmp_path / "index.html").write_text(html.index(Listing(tuple(many), ())))
+    page = open_page(tmp_path / "index.html")
+    rows = page.locator("#record-rows > tr:visible")
+    assert rows.count() == html.ROWS
+    page.click("#more")
+    assert rows.count() == 2 * html.ROWS
+    page.select_option("select[data-field=image]", "image:0")
+    assert page.locator("#record-count").inner_text() == "2500"
+    assert rows.count() == html.ROWS
 
 
 @pytest.mark.parametrize("width", [NARROW, WIDE])

@@ -31,6 +31,8 @@ PARTS = (
     *("replay", "identity", "flags", "preflight", "log", "files"),
 )
 """The parts of a record's page, in order."""
+ROWS = 300
+"""Records that the list shows at once; a browser takes minutes to lay out ten thousand."""
 TREND_RUNS = 200
 """Runs of one variant on one bench that a trend shows, the newest."""
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef\ufffe\uffff]")
@@ -75,6 +77,7 @@ def index(listing: Listing) -> str:
         "index.html",
         records=newest,
         unreadable=listing.unreadable,
+        at_once=ROWS,
         trends=trends(newest),
         choices={
             field: sorted({str(getattr(one, field)) for one in newest})

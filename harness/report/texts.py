@@ -176,6 +176,8 @@ LABELS = _table(
         ("filter", "Filter", "篩選"),
         ("directory", "Directory", "目錄"),
         ("unreadable-note", "These are left as they are.", "這些檔案保持原狀。"),
+        ("records-found", "records", "筆紀錄"),
+        ("more", "Show more", "顯示更多"),
         ("no-records", "There are no records yet.", "目前沒有任何紀錄。"),
         ("start-s", "Start", "啟動"),
         ("measured:memory_least", "least host memory available", "主機可用記憶體最低值"),
