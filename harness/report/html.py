@@ -15,11 +15,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.difference import SECTIONS, outcome
 from harness.history import Listing
 from harness.record import Record, Summary, blocking
 from harness.report import charts, texts
 from harness.report.log import Excerpt
-from harness.types import DockerFlags, Text
+from harness.types import Changes, DockerFlags, Text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -38,6 +39,8 @@ def page(record: Record, log: Excerpt | None) -> str:
     return _render(
         "record.html",
         record=record,
+        changes=record.since,
+        sections=SECTIONS,
         reason=texts.reason(record),
         about=texts.about(record),
         blocking=blocking(record),
@@ -53,6 +56,11 @@ def page(record: Record, log: Excerpt | None) -> str:
         evidence={line.line for line in record.diagnosis.evidence} if record.diagnosis else set(),
         embedded=embedded(record),
     )
+
+
+def difference(changes: Changes) -> str:
+    """The page of what is not the same in two records."""
+    return _render("difference.html", changes=changes, outcome=outcome(changes), sections=SECTIONS)
 
 
 def index(listing: Listing) -> str:
