@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from harness.attempt import Attempt
     from harness.engine import Engine
     from harness.launch import Launched
-    from harness.record import Recorder
+    from harness.record import Record, Recorder
 
 RUN = pytest.StashKey["Run"]()
 PARAMETERS: dict[str, tuple[Variant, ...]] = {"attempt": VARIANTS, "failed": FAILURES}
@@ -57,6 +57,24 @@ class Run:
         self._bench: Bench | None = None
         self.trouble = ""
         """Why no variant can be started here, once known."""
+        self.again: Record | None = None
+        """The record that is judged again, instead of this checkout's variants."""
+        self.parameters = PARAMETERS
+        if config.option.record:
+            self.replay(config.option.record)
+
+    def replay(self, path: Path) -> None:
+        """Judge the variant of a record. Raises UsageError when there is none, or none that may be started."""
+        from harness.record import RecordError, read
+        from harness.replay import ReplayError, recorded_variant
+
+        try:
+            self.again = read(path)
+            variant = recorded_variant(self.again)
+        except (RecordError, ReplayError) as error:
+            raise pytest.UsageError(f"--record: {error}") from None
+        must_fail = self.again.expectation.fault is not None
+        self.parameters = {"attempt": () if must_fail else (variant,), "failed": (variant,) if must_fail else ()}
 
     @contextmanager
     def visible(self) -> Iterator[Progress]:
@@ -74,6 +92,7 @@ class Run:
         from harness.cpu_bench import BenchError
         from harness.engine import Engine, EngineError
         from harness.host import read_host
+        from harness.replay import ReplayError, choose_again, compare_image
 
         if self.trouble:
             pytest.skip(f"not run: {self.trouble.partition('→')[0].strip()}")
@@ -81,14 +100,20 @@ class Run:
             choice = options.choice(self.config.option)
             try:
                 deployed = self.config.option.deployed
-                if not deployed:
-                    self._stack.enter_context(lease.lease(choice.port))
                 with self.visible() as shown:
-                    chosen = choose(choice, read_host())
+                    if self.again is None:
+                        chosen = choose(choice, read_host())
+                    else:
+                        choice, chosen = choose_again(self.again, choice, read_host(), shown)
+                    if not deployed:
+                        self._stack.enter_context(lease.lease(choice.port))
                     shown.say(f"bench {chosen.name}: {chosen.chosen}")
-                    self._bench = chosen if deployed else prepare(chosen, choice, shown)
-                self._engine = self._stack.enter_context(Engine(self._bench.docker_host))
-            except (lease.BusyError, BenchUnavailableError, BenchError, EngineError) as error:
+                    ready = chosen if deployed else prepare(chosen, choice, shown)
+                    self._engine = self._stack.enter_context(Engine(ready.docker_host))
+                    if self.again is not None:
+                        compare_image(self.again, ready, self._engine.image, shown)
+                    self._bench = ready
+            except (lease.BusyError, BenchUnavailableError, BenchError, EngineError, ReplayError) as error:
                 self.trouble = f"blocked: {error}"
                 pytest.fail(self.trouble, pytrace=False)
         assert self._bench is not None
@@ -117,6 +142,7 @@ class Run:
                         "reports": given.reports,
                         "interrupted": lambda: self.interrupted,
                         "tests_available": self.counts.get(variant.name, 0),
+                        "sign_key": given.sign_key,
                     }
                     if given.deployed:
                         under_way = stack.enter_context(
@@ -245,7 +271,7 @@ class _Quiet:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("gb10", "vLLM acceptance")
-    for flag, described in (*options.BENCH, *options.RUN, *options.KEEP):
+    for flag, described in (*options.BENCH, *options.RUN, *options.REPLAY, *options.KEEP):
         group.addoption(flag, **described)
     group.addoption(
         "--deployed",
@@ -285,6 +311,13 @@ def pytest_configure(config: pytest.Config) -> None:
         "lifecycle: the test stops, restarts or kills the deployment; it runs last, and not with --deployed or --keep",
     )
     config.addinivalue_line("markers", "only(mark): the test is about variants with this mark; others do not run it")
+    if config.option.sign_key:
+        from harness.seal import SealError, private_key
+
+        try:
+            private_key(config.option.sign_key)
+        except SealError as error:
+            raise pytest.UsageError(f"--sign-key: {error}") from None
     config.stash[RUN] = run = Run(config)
     config.pluginmanager.register(run, "gb10-run")
     if getattr(config.option, "numprocesses", None):
@@ -313,7 +346,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if unknown:
         raise pytest.UsageError(f"{metafunc.definition.nodeid}: only({unknown}) names no mark of a variant")
     mendable = metafunc.definition.get_closest_marker("mendable") is not None
-    for fixture, entries in PARAMETERS.items():
+    for fixture, entries in metafunc.config.stash[RUN].parameters.items():
         if fixture not in metafunc.fixturenames:
             continue
         chosen = [
@@ -321,7 +354,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         ]
         metafunc.parametrize(
             fixture,
-            [pytest.param(e, id=e.name, marks=[getattr(pytest.mark, m) for m in e.marks]) for e in chosen],
+            [
+                pytest.param(e, id=e.name, marks=[getattr(pytest.mark, m) for m in e.marks if m in MARKS])
+                for e in chosen
+            ],
             indirect=True,
             scope="session",
         )
@@ -336,7 +372,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             counts[variant.name] = counts.get(variant.name, 0) + 1
     given = config.option
     out = {"own", "lifecycle"} if given.deployed else {"lifecycle"} if given.keep else set()
-    left_out = [item for item in items if out & {mark.name for mark in item.iter_markers()}]
+    again = config.stash[RUN].again is not None  # then a test without the record's variant has nothing to judge
+    left_out = [
+        item for item in items if out & {m.name for m in item.iter_markers()} or (again and _variant(item) is None)
+    ]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
@@ -348,14 +387,14 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     order = {entry.name: at for at, entry in enumerate(entries)}
     session.items.sort(
         key=lambda item: (
-            order[v.name] if (v := _variant(item)) else -1,
+            order.get(v.name, 0) if (v := _variant(item)) else -1,
             item.get_closest_marker("lifecycle") is not None,
         )
     )
     selected = {v.name for item in session.items if (v := _variant(item))}
     run = session.config.stash[RUN]
     run.counts = {
-        name: count for name, count in sorted(run.counts.items(), key=lambda i: order[i[0]]) if name in selected
+        name: count for name, count in sorted(run.counts.items(), key=lambda i: order.get(i[0], 0)) if name in selected
     }
 
 
@@ -396,7 +435,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
 
 
 def _record(item: pytest.Item, report: pytest.TestReport, recorder: Recorder) -> None:
-    from harness.record import TestOutcome
+    from harness.record import RecordError, TestOutcome
 
     redactor = from_environment(os.environ)
     outcome: Any = "error" if report.failed and report.when != "call" else report.outcome
@@ -412,7 +451,11 @@ def _record(item: pytest.Item, report: pytest.TestReport, recorder: Recorder) ->
     )
     earlier = tuple(t for t in recorder.record.tests if t.nodeid != item.nodeid)
     measured = tuple(m for name, m in item.user_properties if isinstance(m, Measurement) and name == m.name)
-    recorder.update(tests=(*earlier, tested), measurements=recorder.record.measurements + measured)
+    try:
+        recorder.update(tests=(*earlier, tested), measurements=recorder.record.measurements + measured)
+    except RecordError as error:  # a full disk: nothing more can be judged that would be recorded
+        item.config.stash[RUN].trouble = f"blocked: {error}"
+        item.session.shouldstop = str(error)
 
 
 def _message(report: pytest.TestReport) -> str:

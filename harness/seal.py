@@ -89,7 +89,7 @@ def seal(directory: Path, record: Record, key: Path | None = None) -> Path:
     envelope = Envelope(_payload(record, manifest(directory)), PAYLOAD, {})
     keys: dict[str, str] = {}
     if key is not None:
-        private = _private(key)
+        private = private_key(key)
         envelope.sign(CryptoSigner(private))
         keys = {keyid: _pem(private.public_key()) for keyid in envelope.signatures}
     write_atomically(directory / FILE, _text(envelope, keys))
@@ -323,7 +323,8 @@ def _unsigned(envelope: Envelope, keys: Mapping[str, str], trusted: SSlibKey | N
         yield Mismatch(file=FILE, byte=None, exact=False, what=what)
 
 
-def _private(path: Path) -> PrivateKeyTypes:
+def private_key(path: Path) -> PrivateKeyTypes:
+    """The key in a PEM file. Raises SealError when there is none to sign with."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
     from securesystemslib.signer import CryptoSigner

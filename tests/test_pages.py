@@ -20,7 +20,7 @@ from harness.history import Listing
 from harness.record import ImageFacts, Record, Recorder, RecordError, TestOutcome, read, summary, write_atomically
 from harness.report import html
 from harness.report.views import render_again, views, write, write_index
-from harness.types import Diagnosis, Evidence, Finding, Measurement, MemoryPoint, Stage, Text, Verdict
+from harness.types import Change, Changes, Diagnosis, Evidence, Finding, Measurement, MemoryPoint, Stage, Text, Verdict
 from tests import samples
 
 if TYPE_CHECKING:
@@ -102,6 +102,14 @@ REJECTED: dict[str, Any] = {
         ),
         TestOutcome(nodeid="suites/a.py::three", requirement="It rests.", outcome="skipped", seconds=0, message="no"),
     ),
+    "since": Changes(
+        before="20260101T000000Z-00000000",
+        after="20260102T000000Z-00000000",
+        changes=(
+            Change(section="image", what="digest", before="sha256:a", after="sha256:b"),
+            Change(section="measurements", what="start", before=None, after="42 s", worse=True, note="noise 3 %"),
+        ),
+    ),
     "findings": (Finding(id="docs", what="the API's own pages", seen="/docs", forbidden=True),),
     "diagnosis": Diagnosis(
         rule="kv-cache-too-small",
@@ -148,7 +156,13 @@ def listed(accepted: Path, rejected: Path) -> Path:
     (reports / "broken").mkdir()
     (reports / "broken" / "record.json").write_text('{"schema_name": "gb10-depl')
     render_again(reports)
+    (reports / "difference.html").write_text(html.difference(REJECTED["since"]))
     return reports / "index.html"
+
+
+def every(listed: Path) -> tuple[Path, ...]:
+    """A page of each kind."""
+    return listed, *(listed.parent / name for name in ("accepted/index.html", "rejected/index.html", "difference.html"))
 
 
 def test_the_verdict_comes_first_and_the_rest_in_order(open_page: Open, rejected: Path) -> None:
@@ -289,7 +303,7 @@ def test_ten_thousand_records_are_listed_in_seconds(open_page: Open, tmp_path: P
 @pytest.mark.parametrize("locale", ["en-US", "zh-TW"])
 def test_nothing_overflows(open_page: Open, listed: Path, width: int, locale: str) -> None:
     """On a phone and on a wide screen, in both languages, the page itself never scrolls sideways."""
-    for path in (listed, listed.parent / "accepted" / "index.html", listed.parent / "rejected" / "index.html"):
+    for path in every(listed):
         page = open_page(path, width=width, locale=locale)
         needed, given = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         assert needed <= given, path
@@ -301,7 +315,7 @@ def test_axe_finds_nothing(open_page: Open, listed: Path, scheme: str, locale: s
     """Contrast, landmarks, names: no violation of any weight, in both colour schemes and languages."""
     from axe_playwright_python.sync_playwright import Axe
 
-    for path in (listed, listed.parent / "accepted" / "index.html", listed.parent / "rejected" / "index.html"):
+    for path in every(listed):
         page = open_page(path, scheme=scheme, locale=locale)
         page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
         found = Axe().run(page)

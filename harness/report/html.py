@@ -15,11 +15,12 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.difference import SECTIONS, outcome
 from harness.history import Listing
 from harness.record import Record, Summary, blocking
 from harness.report import charts, texts
 from harness.report.log import Excerpt
-from harness.types import DockerFlags, Text
+from harness.types import Changes, DockerFlags, Text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 PARTS = (
     *("diagnosis", "start-up", "memory", "measurements", "tests", "findings"),
-    *("replay", "identity", "flags", "preflight", "log", "files"),
+    *("since", "replay", "identity", "flags", "preflight", "log", "files"),
 )
 """The parts of a record's page, in order."""
 ROWS = 300
@@ -53,6 +54,8 @@ def page(record: Record, log: Excerpt | None) -> str:
         "record.html",
         record=record,
         parts=[name for name in PARTS if there.get(name, True)],
+        changes=record.since,
+        sections=SECTIONS,
         reason=texts.reason(record),
         about=texts.about(record),
         blocking=blocking(record),
@@ -68,6 +71,11 @@ def page(record: Record, log: Excerpt | None) -> str:
         evidence={line.line for line in record.diagnosis.evidence} if record.diagnosis else set(),
         embedded=embedded(record),
     )
+
+
+def difference(changes: Changes) -> str:
+    """The page of what is not the same in two records."""
+    return _render("difference.html", changes=changes, outcome=outcome(changes), sections=SECTIONS)
 
 
 def index(listing: Listing) -> str:

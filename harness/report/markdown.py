@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from harness.difference import sentence
 from harness.record import Record
-from harness.types import Measurement, Verdict
+from harness.types import Changes, Measurement, Verdict
 
 LARGEST = 64 * 1024
 """Bytes of the page: what a comment on a pull request may hold; a step summary takes more."""
+SHOWN = 40
+"""Changes that are listed."""
 SYMBOLS = {
     Verdict.ACCEPTED: "✅",
     Verdict.REJECTED: "❌",
@@ -67,6 +70,7 @@ def render(record: Record) -> str:
                 ),
             ),
         ),
+        *since(record.since),
         "The same deployment again:",
         fence([record.replay]),
         "## Preflight",
@@ -119,6 +123,18 @@ def capped(page: str, limit: int = LARGEST) -> str:
     fences = re.findall(r"^(`{3,})", kept, re.MULTILINE)
     closing = f"\n{fences[-1][:60]}" if len(fences) % 2 else ""
     return f"{kept}{closing}\n\n{note}"
+
+
+def since(changes: Changes | None) -> list[str]:
+    """What changed since the last accepted record."""
+    if changes is None:
+        return []
+    told = [f"{'worse: ' if c.worse else ''}{c.section}: {sentence(c)}"[:300] for c in changes.changes[:SHOWN]]
+    more = len(changes.changes) - SHOWN
+    return [
+        f"## Since the last accepted record, {escape(changes.before)}",
+        *(bullets([*told, *([f"and {more} more"] if more > 0 else [])]) or ["Nothing changed."]),
+    ]
 
 
 def limit(measurement: Measurement) -> str:
