@@ -55,6 +55,10 @@ capture-logs: setup ## Provoke the known failures and keep their logs in tests/l
 	$(python) -m pytest suites/ -m failure -k diagnosed --reports "$$reports" $(ARGS) && \
 	$(python) -m tests.capture_logs "$$reports"
 
+.PHONY: examples
+examples: setup ## Run an accepted, a rejected and a blocked attempt on the CPU bench into reports/examples/: minutes. ARGS=blocked
+	$(python) -m tests.examples $(ARGS)
+
 .PHONY: schema
 schema: setup ## Write reports/record.schema.json from the code
 	$(python) -m harness schema > reports/record.schema.json

@@ -11,8 +11,11 @@ from pathlib import Path
 
 from harness.api import Api
 from harness.bench import environment
+from harness.diagnosis import Reader
+from harness.dialects import dialect
 from harness.engine import Engine, EngineError
-from harness.flags import observed, resolve, shell_line
+from harness.flags import LABEL, observed, resolve, shell_line
+from harness.history import since_last_accepted
 from harness.host import oom_kills, read_host
 from harness.launch import Launched, clear, launch, refused, settle
 from harness.preflight import preflight, provide
@@ -27,13 +30,27 @@ from harness.record import (
     blocking,
     new_directory,
     this_harness,
-    write_atomically,
 )
 from harness.redact import Redactor, from_environment
-from harness.report.markdown import render
+from harness.report import views
+from harness.resolved import resolved
+from harness.seal import seal
 from harness.staging import Scene, faulty, staged
-from harness.types import Answer, Bench, Check, Deployment, Diagnosis, Host, Image, Measurement, Variant, Verdict
+from harness.types import (
+    Answer,
+    Bench,
+    Check,
+    Deployment,
+    Diagnosis,
+    Dialect,
+    Host,
+    Image,
+    Measurement,
+    Variant,
+    Verdict,
+)
 from harness.verification import ANSWER_TOKENS, CAPITAL, chat_problems, health_problems, models_problems
+from harness.weights import weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +73,11 @@ class Attempt:
         """Why it failed: at the start, at the first chat, or while serving; None while nothing says so."""
         watch = self.launched.watch if self.launched else None
         return self.recorder.record.diagnosis or (watch.failure() if watch else None)
+
+    @property
+    def dialect(self) -> Dialect:
+        """What the served version of vLLM does."""
+        return dialect(self.recorder.record.vllm_version)
 
     @property
     def deployment(self) -> Deployment | None:
@@ -114,6 +136,7 @@ def attempt(
     keep: Callable[[], bool] = lambda: False,
     interrupted: Callable[[], bool] = lambda: False,
     tests_available: int = 0,
+    sign_key: Path | None = None,
 ) -> Iterator[Attempt]:
     """Clear the box, check, launch, ask; the `with` block judges; leaving takes everything down and ends the record.
 
@@ -131,15 +154,20 @@ def attempt(
                 settle(bench.port, None)
             scene = stack.enter_context(staged(variant, bench, engine, progress))
             wrong, place = faulty(variant, bench.model_copy(update={"vllm_home": str(scene.home)}))
-        recorder = _begin(wrong, place, reports, tests_available)
-        stack.enter_context(_ending(recorder, interrupted))
+        recorder = _begin(wrong, place, reports, tests_available, redactor)
+        stack.enter_context(_ending(recorder, interrupted, sign_key))
         if fault is None and clear(engine, bench.port, progress, replace=replace):
             settle(bench.port, None)
         host = read_host()
         if place.docker_host == engine.docker_host:
             failed = {} if fault else provide(wrong, place, engine, progress)
             checks = preflight(wrong, place, host, engine.seen(place.image), environ, failed)
-            recorder.update(host=host, preflight=checks, image=_facts(engine.image(place.image)))
+            recorder.update(
+                host=host,
+                preflight=checks,
+                image=_facts(engine.image(place.image)),
+                weights=weights(Path(place.vllm_home), wrong.model),
+            )
         if blocking(recorder.record):
             recorder.finish()
             yield Attempt(variant=wrong, bench=place, recorder=recorder, launched=None)
@@ -160,7 +188,81 @@ def attempt(
             yield under_way
 
 
-def _begin(variant: Variant, bench: Bench, reports: Path, tests_available: int) -> Recorder:
+@contextmanager
+def adopted(
+    variant: Variant,
+    bench: Bench,
+    engine: Engine,
+    base_url: str,
+    *,
+    reports: Path,
+    interrupted: Callable[[], bool] = lambda: False,
+    tests_available: int = 0,
+    sign_key: Path | None = None,
+) -> Iterator[Attempt]:
+    """Judge what answers at `base_url`, in the variant's container, whoever started it: it is left as it is.
+
+    `base_url` may be a proxy in front of it. Raises like `attempt`.
+    """
+    redactor = from_environment(environment(bench))
+    recorder = _begin(variant, bench, reports, tests_available, redactor)
+    with _ending(recorder, interrupted, sign_key):
+        container = engine.find(variant.container)
+        if container is None or container.exited():
+            here = Check(
+                name="deployed",
+                ok=False,
+                found="no such container that runs",
+                wanted=f"{variant.container}, which serves {variant.name}",
+                remedy=f"start it, or select another variant than {variant.name} with -m",
+            )
+            recorder.update(preflight=(here,))
+            yield Attempt(variant=variant, bench=bench, recorder=recorder, launched=None)
+            return
+        inspect = container.inspect()
+        bound = (inspect["HostConfig"].get("PortBindings") or {}).get("8000/tcp") or [{}]
+        labels = inspect["Config"].get("Labels") or {}
+        flags = resolve(
+            variant,
+            bench.model_copy(update={"port": int(bound[0].get("HostPort") or bench.port)}),
+            {k.removeprefix(f"{LABEL}."): v for k, v in labels.items() if k.startswith(f"{LABEL}.")},
+        )
+        reader = Reader(container=flags.name)
+        with recorder.log.open("wb") as file:
+            for data in engine.logs(container):
+                clean = redactor.data(data)
+                file.write(clean)
+                reader.feed(clean)
+        image = engine.image(inspect["Config"]["Image"])
+        deployment = Deployment(
+            variant=variant,
+            bench=bench,
+            flags=flags,
+            container_id=container.id,
+            base_url=base_url,
+            log=str(recorder.log),
+            started_s=0,
+        )
+        launched = Launched(
+            flags=flags,
+            outcome=deployment,
+            start_s=0,
+            watch=None,
+            container_id=container.id,
+            inspect=inspect,
+            image=image,
+            exit=None,
+        )
+        recorder.update(
+            declared=flags,
+            engine_facts=dict(reader.facts),
+            vllm_version=reader.vllm_version,
+            resolved=resolved(recorder.log),
+        )
+        yield _verified(variant, bench, recorder, launched, None)
+
+
+def _begin(variant: Variant, bench: Bench, reports: Path, tests_available: int, redactor: Redactor) -> Recorder:
     """A record that calls itself interrupted, on disk."""
     started = datetime.now(UTC)
     labels = {"run": secrets.token_hex(4), "started": f"{started:%Y-%m-%dT%H:%M:%SZ}"}
@@ -179,12 +281,12 @@ def _begin(variant: Variant, bench: Bench, reports: Path, tests_available: int) 
         replay=shell_line(flags, bench.docker_host if bench.name == "cpu" else ""),
         tests_available=tests_available,
     )
-    return Recorder(record, new_directory(reports, variant, bench, started))
+    return Recorder(record, new_directory(reports, variant, bench, started), redactor)
 
 
 @contextmanager
-def _ending(recorder: Recorder, interrupted: Callable[[], bool]) -> Iterator[None]:
-    """Finish the record and its page, however the block ends; a lost daemon is a failed check."""
+def _ending(recorder: Recorder, interrupted: Callable[[], bool], sign_key: Path | None) -> Iterator[None]:
+    """Finish the record, its page and its seal, however the block ends; a lost daemon is a failed check."""
     ended = False
     try:
         yield
@@ -195,8 +297,17 @@ def _ending(recorder: Recorder, interrupted: Callable[[], bool]) -> Iterator[Non
         ended = True
         raise
     finally:
-        record = recorder.finish(interrupted=interrupted() or not ended)
-        write_atomically(recorder.directory / "record.md", render(record))
+        recorder.finish(interrupted=interrupted() or not ended)
+        conclude(recorder, sign_key)
+
+
+def conclude(recorder: Recorder, sign_key: Path | None = None) -> None:
+    """Write what follows from a finished record: what changed since the last accepted one, its views, the seal over
+    all of it, and the list of all records."""
+    recorder.update(since=since_last_accepted(recorder.directory.parent, recorder.written))
+    views.write(recorder.written, recorder.directory)
+    seal(recorder.directory, recorder.written, sign_key)
+    views.write_index(recorder.directory.parent)
 
 
 @contextmanager
@@ -243,7 +354,9 @@ def _verified(variant: Variant, bench: Bench, recorder: Recorder, launched: Laun
         image=_facts(launched.image),
         diagnosis=launched.outcome if isinstance(launched.outcome, Diagnosis) else None,
         exit=launched.exit,
-        measurements=(_seconds("start", launched.start_s, variant.benches[bench.name].start_budget_s),),
+        measurements=()
+        if launched.watch is None
+        else (_seconds("start", launched.start_s, variant.benches[bench.name].start_budget_s),),
     )
     if isinstance(launched.outcome, Deployment):
         served = variant.argument("--served-model-name") or variant.model
@@ -251,7 +364,12 @@ def _verified(variant: Variant, bench: Bench, recorder: Recorder, launched: Laun
             first, second = (api.chat(served, CAPITAL.messages(), max_tokens=ANSWER_TOKENS) for _ in range(2))
             version = api.version()
         asked = (_seconds("first_answer", first.seconds, FIRST_ANSWER_S), _seconds("second_answer", second.seconds))
-        recorder.update(vllm_version=version, measurements=recorder.record.measurements + asked)
+        speaks = dialect(version)
+        recorder.update(
+            vllm_version=version,
+            dialect=f"vLLM {speaks.since} and later" + (f" ({speaks.note})" if speaks.note else ""),
+            measurements=recorder.record.measurements + asked,
+        )
         if first.status != 200 and launched.watch is not None:
             recorder.update(diagnosis=launched.watch.complaint(first.text))
     _after(recorder, launched)
@@ -270,9 +388,19 @@ def _after(recorder: Recorder, launched: Launched) -> None:
     if watch is None:
         return
     died = watch.failure()
+    expected = recorder.record.expectation
     recorder.update(
-        phases=tuple(Phase(name=phase.name, at_s=phase.at_s) for phase in watch.phases),
+        phases=tuple(
+            Phase(
+                name=phase.name,
+                at_s=phase.at_s,
+                deadline_s=expected.phase_budgets_s.get(phase.name, expected.start_budget_s),
+            )
+            for phase in watch.phases
+        ),
         engine_facts=dict(watch.reader.facts),
+        resolved=recorder.record.resolved or resolved(recorder.log),
+        memory_floor_gib=watch.guard.floor_gib if watch.guard else None,
         memory=tuple(watch.guard.curve) if watch.guard else (),
         vllm_version=recorder.record.vllm_version or watch.reader.vllm_version,
         diagnosis=recorder.record.diagnosis or died,
@@ -291,8 +419,17 @@ def _kernel_kills(before: Host) -> tuple[Measurement, ...]:
 def _facts(image: Image | None) -> ImageFacts | None:
     if image is None:
         return None
-    digest = image.digests[0] if image.digests else None
-    return ImageFacts(ref=image.ref, id=image.id, digest=digest, architecture=image.architecture, labels=image.labels)
+    environ = dict(entry.partition("=")[::2] for entry in (image.raw.get("Config") or {}).get("Env") or ())
+    return ImageFacts(
+        ref=image.ref,
+        id=image.id,
+        digest=image.digests[0] if image.digests else None,
+        architecture=image.architecture,
+        labels=image.labels,
+        created=image.raw.get("Created") or None,
+        torch=image.labels.get("com.nvidia.pytorch.version") or environ.get("PYTORCH_VERSION"),
+        cuda=image.labels.get("com.nvidia.cuda.version") or environ.get("CUDA_VERSION"),
+    )
 
 
 def _seconds(name: str, value: float, limit: float | None = None) -> Measurement:

@@ -1,4 +1,7 @@
-"""The same verbs without pytest: plan, preflight, up, down, switch, status, bench, diagnose."""
+"""The same verbs without pytest: plan, preflight, up, down, switch, status, bench, diagnose, report.
+
+What reads records that are there is in `records_cli`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import cpu_bench, options
@@ -20,7 +24,10 @@ from harness.flags import RefusedFlagsError, docker_run, resolve, shell_line
 from harness.host import read_host
 from harness.lease import BusyError, lease
 from harness.progress import Progress, progress
-from harness.record import RecordError, schema
+from harness.record import RecordError, read, schema
+from harness.records_cli import add_verbs as add_record_verbs
+from harness.replay import ReplayError, choose_again, compare_image, recorded_variant
+from harness.seal import SealError, private_key
 from harness.types import Bench, Variant, Verdict
 from harness.variants import VARIANTS, find
 
@@ -34,6 +41,10 @@ EPILOG = """examples:
   python -m harness switch gpt-oss-120b          remove what is up, deploy this one
   python -m harness down                         remove what this harness started
   python -m harness diagnose container.log       why it failed, and what to type
+  python -m harness up --record RECORD           deploy again what a record describes
+  python -m harness diff RECORD RECORD           what changed, most suspicious first
+  python -m harness verify RECORD                whether it is as it was sealed, and by whom
+  python -m harness report                       write the pages of all records and their list again
 
 exit codes: 0 done, 1 the deployment or preflight failed, 2 wrong usage or no bench, 130 interrupted
 The acceptance itself is pytest: pytest suites/ -m gpt_oss
@@ -67,10 +78,17 @@ def _expected() -> tuple[type[Exception], ...]:
         BusyError,
         RecordError,
         RefusedFlagsError,
+        ReplayError,
+        SealError,
         UnknownVariantError,
+        UsageError,
     )
     engine = sys.modules.get("harness.engine")  # its errors can't have been raised before it was imported
     return (*kinds, engine.EngineError, engine.RefusedError) if engine else kinds
+
+
+class UsageError(Exception):
+    """Options that don't go together."""
 
 
 class UnknownVariantError(Exception):
@@ -110,8 +128,8 @@ def build_parser() -> argparse.ArgumentParser:
         ("up", up, "deploy a variant, verify it, leave it up: refused while another is up"),
         ("switch", switch, "remove what is up, then deploy a variant: one model at a time"),
     ):
-        made = verb(name, run, about, options.BENCH, options.RUN)
-        made.add_argument("variant", **one)
+        made = verb(name, run, about, options.BENCH, options.RUN, options.REPLAY)
+        made.add_argument("variant", nargs="?", **one)
         made.add_argument("--json", **machine)
     verb("down", down, "remove every container that this harness started", options.BENCH).add_argument(
         "--json", **machine
@@ -127,6 +145,16 @@ def build_parser() -> argparse.ArgumentParser:
     add_diagnose_arguments(
         verb("diagnose", diagnose, "say why a deployment failed, from its log: rule, cause, evidence, remedy")
     )
+    report_verb = verb("report", report, "write the pages of a record again, or of all records and their list")
+    report_verb.add_argument(
+        "place",
+        nargs="?",
+        type=Path,
+        default=options.REPORTS,
+        metavar="DIR",
+        help="a record's directory, or a directory of such; default: %(default)s",
+    )
+    add_record_verbs(verb)
     verb("schema", print_schema, "print the JSON Schema of a record")
     return parser
 
@@ -219,12 +247,26 @@ def _deploy(given: argparse.Namespace, *, switching: bool) -> int:
     from harness.preflight import blocked
     from harness.types import Diagnosis
 
-    variant, shown = _variant(given.variant), progress()
-    chosen = _chosen(given)
-    resolve(variant, chosen)  # refuse before anything is prepared
+    shown, again = progress(), read(given.record) if given.record else None
+    if (again is None) == (given.variant is None):
+        raise UsageError("name a variant, or a record with --record, and not both")
+    if given.sign_key:
+        private_key(given.sign_key)  # refuse before anything is prepared, and below too
+    if again is None:
+        variant, choice = _variant(given.variant), options.choice(given)
+        chosen = _chosen(given)
+    else:
+        variant = recorded_variant(again)
+        if again.expectation.fault is not None:
+            raise ReplayError(f"{variant.name} must fail → replay it with: pytest suites/ --record {given.record}")
+        choice, chosen = choose_again(again, options.choice(given), read_host(), shown)
+    resolve(variant, chosen)
     with lease(chosen.docker_host, shown.say if given.wait else None):
-        ready = _ready(given, shown)
+        shown.say(f"bench {chosen.name}: {chosen.chosen}")
+        ready = prepare(chosen, choice, shown)
         with Engine(ready.docker_host) as engine:
+            if again is not None:
+                compare_image(again, ready, engine.image, shown)
             already = [h for h in leftovers(engine) if h.state == "running"]
             if already and not switching:
                 print(
@@ -242,6 +284,7 @@ def _deploy(given: argparse.Namespace, *, switching: bool) -> int:
                 progress=shown,
                 replace=given.replace,
                 keep=lambda: good,
+                sign_key=given.sign_key,
             ) as under_way:
                 problems = under_way.verify()
                 good = under_way.deployment is not None and not problems
@@ -261,7 +304,7 @@ def _deploy(given: argparse.Namespace, *, switching: bool) -> int:
         for line in filter(None, (blocked(record.preflight), tell(outcome) if isinstance(outcome, Diagnosis) else "")):
             print(line)
         print(f"{record.verdict.value.upper()} {variant.name} on the {ready.name} bench: {record.reason}")
-        print(f"record: {under_way.recorder.directory / 'record.md'}")
+        print(f"record: {under_way.recorder.directory / 'index.html'}")
         if good:
             print(f"up at http://127.0.0.1:{ready.port} → stop it with: python -m harness down")
     return 0 if record.verdict is Verdict.ACCEPTED else 1
@@ -352,6 +395,15 @@ def _container_log(name: str) -> tuple[Iterable[bytes], int | None, bool]:
             yield from engine.logs(container)
 
     return log(), ended.code if ended else None, bool(ended and ended.oom_killed)
+
+
+def report(given: argparse.Namespace) -> int:
+    """The verb `report`."""
+    from harness.report.views import render_again
+
+    for page in render_again(given.place):
+        print(page)
+    return 0
 
 
 def print_schema(given: argparse.Namespace) -> int:  # noqa: ARG001

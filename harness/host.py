@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import re
@@ -11,6 +12,9 @@ from pathlib import Path
 
 from harness.types import Host
 
+DMI = Path("/sys/class/dmi/id")
+NO_SERIAL = frozenset({"", "0", "none", "not specified", "not applicable", "default string", "system serial number"})
+"""What firmware without a serial number says instead."""
 NVIDIA_SMI = ("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
 
 
@@ -29,8 +33,27 @@ def read_host() -> Host:
         driver=driver,
         boot_id=_text("/proc/sys/kernel/random/boot_id").strip() or None,
         oom_kills=oom_kills(),
-        product=_text("/sys/class/dmi/id/product_name").strip() or None,
+        product=_dmi("product_name"),
+        serial_sha256=serial_sha256(_dmi("product_serial") or ""),
+        bios=" ".join(filter(None, map(_dmi, ("bios_vendor", "bios_version", "bios_date")))) or None,
+        dgx_os=dgx_os(_text("/etc/dgx-release")),
     )
+
+
+def serial_sha256(serial: str) -> str | None:
+    """The digest that stands for a serial number; None for what firmware says when it has none.
+
+    Only root may read the serial; for other users the unit stays unknown.
+    """
+    known = serial.strip().lower() not in NO_SERIAL and not serial.strip().lower().startswith("to be filled")
+    return hashlib.sha256(serial.strip().encode()).hexdigest() if known else None
+
+
+def dgx_os(release: str) -> str | None:
+    """Name and release from the text of /etc/dgx-release: what was installed, then the last update over the air."""
+    said = dict(re.findall(r'^(\w+)="?([^"\n]*)', release, re.MULTILINE))
+    version = said.get("DGX_OTA_VERSION") or said.get("DGX_SWBUILD_VERSION")
+    return f"{said.get('DGX_NAME', 'DGX OS')} {version}" if version else None
 
 
 def memory_available_gib() -> float | None:
@@ -60,6 +83,10 @@ def gpu_and_driver(listing: str) -> tuple[str | None, str | None]:
     """(name, driver) of the first GPU in nvidia-smi's CSV; `[N/A]` is unknown."""
     name, _, driver = listing.partition("\n")[0].partition(",")
     return _known(name), _known(driver)
+
+
+def _dmi(name: str) -> str | None:
+    return _text(str(DMI / name)).strip() or None
 
 
 def _known(field: str) -> str | None:

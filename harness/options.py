@@ -55,6 +55,22 @@ RUN: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 """What a start may do, and where it writes."""
 
+REPLAY: tuple[tuple[str, dict[str, Any]], ...] = (
+    (
+        "--record",
+        {
+            "metavar": "RECORD",
+            "type": Path,
+            "help": "take the variant, its flags and the very image from a record instead of this checkout",
+        },
+    ),
+    (
+        "--sign-key",
+        {"metavar": "FILE", "type": Path, "help": "sign the record with this private key (PEM; keygen makes one)"},
+    ),
+)
+"""What is started again, and with which key its record is signed."""
+
 KEEP: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--keep", {"action": "store_true", "help": "leave the last deployment up and say how to stop it"}),
 )

@@ -6,6 +6,7 @@ Collection touches no daemon and no network: everything that does is imported an
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import socket
 import sys
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from harness.attempt import Attempt
     from harness.engine import Engine
     from harness.launch import Launched
-    from harness.record import Recorder
+    from harness.lifecycle import Died, Stopped
+    from harness.record import Record, Recorder
 
 RUN = pytest.StashKey["Run"]()
 PARAMETERS: dict[str, tuple[Variant, ...]] = {"attempt": VARIANTS, "failed": FAILURES}
@@ -56,6 +58,24 @@ class Run:
         self._bench: Bench | None = None
         self.trouble = ""
         """Why no variant can be started here, once known."""
+        self.again: Record | None = None
+        """The record that is judged again, instead of this checkout's variants."""
+        self.parameters = PARAMETERS
+        if config.option.record:
+            self.replay(config.option.record)
+
+    def replay(self, path: Path) -> None:
+        """Judge the variant of a record. Raises UsageError when there is none, or none that may be started."""
+        from harness.record import RecordError, read
+        from harness.replay import ReplayError, recorded_variant
+
+        try:
+            self.again = read(path)
+            variant = recorded_variant(self.again)
+        except (RecordError, ReplayError) as error:
+            raise pytest.UsageError(f"--record: {error}") from None
+        must_fail = self.again.expectation.fault is not None
+        self.parameters = {"attempt": () if must_fail else (variant,), "failed": (variant,) if must_fail else ()}
 
     @contextmanager
     def visible(self) -> Iterator[Progress]:
@@ -73,20 +93,29 @@ class Run:
         from harness.cpu_bench import BenchError
         from harness.engine import Engine, EngineError
         from harness.host import read_host
+        from harness.replay import ReplayError, choose_again, compare_image
 
         if self.trouble:
             pytest.skip(f"not run: {self.trouble.partition('→')[0].strip()}")
         if self._bench is None:
             choice = options.choice(self.config.option)
             try:
+                deployed = self.config.option.deployed
                 with self.visible() as shown:
-                    chosen = choose(choice, read_host())
-                    wait = shown.say if self.config.option.wait else None
-                    self._stack.enter_context(lease.lease(chosen.docker_host, wait))
+                    if self.again is None:
+                        chosen = choose(choice, read_host())
+                    else:
+                        choice, chosen = choose_again(self.again, choice, read_host(), shown)
+                    if not deployed:
+                        wait = shown.say if self.config.option.wait else None
+                        self._stack.enter_context(lease.lease(chosen.docker_host, wait))
                     shown.say(f"bench {chosen.name}: {chosen.chosen}")
-                    self._bench = prepare(chosen, choice, shown)
-                self._engine = self._stack.enter_context(Engine(self._bench.docker_host))
-            except (lease.BusyError, BenchUnavailableError, BenchError, EngineError) as error:
+                    ready = chosen if deployed else prepare(chosen, choice, shown)
+                    self._engine = self._stack.enter_context(Engine(ready.docker_host))
+                    if self.again is not None:
+                        compare_image(self.again, ready, self._engine.image, shown)
+                    self._bench = ready
+            except (lease.BusyError, BenchUnavailableError, BenchError, EngineError, ReplayError) as error:
                 self.trouble = f"blocked: {error}"
                 pytest.fail(self.trouble, pytrace=False)
         assert self._bench is not None
@@ -99,7 +128,7 @@ class Run:
     @contextmanager
     def attempt(self, variant: Variant) -> Iterator[Attempt]:
         """Deploy `variant`, and take it down when the last test that needs it is over."""
-        from harness.attempt import attempt
+        from harness.attempt import adopted, attempt
         from harness.engine import EngineError
         from harness.flags import RefusedFlagsError
         from harness.record import RecordError
@@ -111,24 +140,34 @@ class Run:
             self._up = stack
             try:
                 with self.visible() as shown:
-                    under_way = stack.enter_context(
-                        attempt(
-                            variant,
-                            bench,
-                            self._engine,
-                            reports=given.reports,
-                            progress=shown,
-                            replace=given.replace,
-                            keep=lambda: given.keep and not self.interrupted and self._last(variant),
-                            interrupted=lambda: self.interrupted,
-                            tests_available=self.counts.get(variant.name, 0),
+                    begun: Any = {
+                        "reports": given.reports,
+                        "interrupted": lambda: self.interrupted,
+                        "tests_available": self.counts.get(variant.name, 0),
+                        "sign_key": given.sign_key,
+                    }
+                    if given.deployed:
+                        under_way = stack.enter_context(
+                            adopted(variant, bench, self._engine, given.deployed.rstrip("/"), **begun)
                         )
-                    )
+                    else:
+                        under_way = stack.enter_context(
+                            attempt(
+                                variant,
+                                bench,
+                                self._engine,
+                                progress=shown,
+                                replace=given.replace,
+                                keep=lambda: given.keep and not self.interrupted and self._last(variant),
+                                **begun,
+                            )
+                        )
             except (RefusedFlagsError, RecordError, EngineError) as error:
                 self.trouble = f"blocked: {error}"
                 pytest.fail(self.trouble, pytrace=False)
             self.records.append(under_way.recorder)
-            stack.callback(self._say, f"take {variant.name} down")
+            if not given.deployed:
+                stack.callback(self._say, f"take {variant.name} down")
             yield under_way
 
     @property
@@ -188,6 +227,69 @@ class Run:
             )
             yield again
 
+    def stop(self, attempt: Attempt) -> Stopped:
+        """`docker stop` in the midst of a stream; from now on an end of the container is no failure."""
+        from harness import lifecycle
+        from harness.api import Api
+
+        deployment = self._standing_down(attempt)
+        with Api(deployment.base_url) as api:
+            return lifecycle.stop(self.engine, api, deployment)
+
+    def start_again(self, attempt: Attempt) -> float | None:
+        """`docker start`: seconds until `/health` is 200; None when the start budget did not suffice."""
+        deployment = self._standing_down(attempt)
+        self.engine.start(deployment.container_id)
+        return self._recovered(attempt, "stop_start_recovery")
+
+    def restart(self, attempt: Attempt) -> float | None:
+        """`docker restart`: seconds until `/health` is 200; None when the start budget did not suffice."""
+        from harness.lifecycle import GRACE_S
+
+        deployment = self._standing_down(attempt)
+        self.engine.restart(deployment.container_id, GRACE_S)
+        return self._recovered(attempt, "restart_recovery")
+
+    def kill_the_engine(self, attempt: Attempt) -> Died:
+        """Kill the engine process, and see what becomes of it."""
+        from harness import lifecycle
+        from harness.api import Api
+
+        deployment = self._standing_down(attempt)
+        log = b"\n".join(self.raw_log(deployment))
+        with Api(deployment.base_url, timeout_s=5) as api:
+            return lifecycle.kill_the_engine(self.engine, api, deployment, max(0, log.rfind(b"non-default args")))
+
+    def _standing_down(self, attempt: Attempt) -> Deployment:
+        assert attempt.launched is not None
+        assert attempt.deployment is not None
+        if attempt.launched.watch is not None:
+            attempt.launched.watch.stand_down()
+        return attempt.deployment
+
+    def _recovered(self, attempt: Attempt, name: str) -> float | None:
+        from harness.api import Api
+        from harness.lifecycle import recovery_s
+
+        deployment, budget_s = self._standing_down(attempt), attempt.recorder.record.expectation.start_budget_s
+        with (
+            self.visible() as shown,
+            shown.step(f"{name} of {attempt.variant.name}"),
+            Api(deployment.base_url, timeout_s=5) as api,
+        ):
+            seconds = recovery_s(api, budget_s)
+        measured = Measurement(
+            name=name, value=budget_s if seconds is None else seconds, unit="s", limit=budget_s, ok=seconds is not None
+        )
+        attempt.recorder.update(measurements=(*attempt.recorder.record.measurements, measured))
+        return seconds
+
+    def raw_log(self, deployment: Deployment) -> list[bytes]:
+        """The lines of the container's log as the engine has it, with whatever secrets are in it: never to be kept."""
+        container = self.engine.find(deployment.container_id)
+        assert container is not None, "the container is gone"
+        return b"".join(self.engine.logs(container)).splitlines()
+
     def free_port(self) -> int:
         """A TCP port that nothing listens on now."""
         with socket.create_server(("", 0)) as probe:
@@ -234,8 +336,24 @@ class _Quiet:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("gb10", "vLLM acceptance")
-    for flag, described in (*options.BENCH, *options.RUN, *options.KEEP):
+    for flag, described in (*options.BENCH, *options.RUN, *options.REPLAY, *options.KEEP):
         group.addoption(flag, **described)
+    group.addoption(
+        "--deployed",
+        metavar="URL",
+        help="judge what somebody else has started and serves at URL, in the variant's container: nothing is started, "
+        "stopped or restarted",
+    )
+    group.addoption(
+        "--soak", type=float, default=0.1, metavar="MINUTES", help="how long the load lasts (default: 0.1, a canary)"
+    )
+    group.addoption(
+        "--fuzz",
+        type=float,
+        default=20,
+        metavar="SECONDS",
+        help="how long requests made up from the served OpenAPI schema are tried (default: 20; nightly: 600)",
+    )
     group.addoption(
         "--require-engine",
         action="store_true",
@@ -250,7 +368,21 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "mendable: the test is about failures whose remedy can be applied on this machine"
     )
+    config.addinivalue_line(
+        "markers", "own: the test needs a deployment that this run has started; left out with --deployed"
+    )
+    config.addinivalue_line(
+        "markers",
+        "lifecycle: the test stops, restarts or kills the deployment; it runs last, and not with --deployed or --keep",
+    )
     config.addinivalue_line("markers", "only(mark): the test is about variants with this mark; others do not run it")
+    if config.option.sign_key:
+        from harness.seal import SealError, private_key
+
+        try:
+            private_key(config.option.sign_key)
+        except SealError as error:
+            raise pytest.UsageError(f"--sign-key: {error}") from None
     config.stash[RUN] = run = Run(config)
     config.pluginmanager.register(run, "gb10-run")
     if getattr(config.option, "numprocesses", None):
@@ -279,7 +411,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if unknown:
         raise pytest.UsageError(f"{metafunc.definition.nodeid}: only({unknown}) names no mark of a variant")
     mendable = metafunc.definition.get_closest_marker("mendable") is not None
-    for fixture, entries in PARAMETERS.items():
+    for fixture, entries in metafunc.config.stash[RUN].parameters.items():
         if fixture not in metafunc.fixturenames:
             continue
         chosen = [
@@ -287,7 +419,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         ]
         metafunc.parametrize(
             fixture,
-            [pytest.param(e, id=e.name, marks=[getattr(pytest.mark, m) for m in e.marks]) for e in chosen],
+            [
+                pytest.param(e, id=e.name, marks=[getattr(pytest.mark, m) for m in e.marks if m in MARKS])
+                for e in chosen
+            ],
             indirect=True,
             scope="session",
         )
@@ -300,17 +435,31 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if variant := _variant(item):
             counts[variant.name] = counts.get(variant.name, 0) + 1
+    given = config.option
+    out = {"own", "lifecycle"} if given.deployed else {"lifecycle"} if given.keep else set()
+    again = config.stash[RUN].again is not None  # then a test without the record's variant has nothing to judge
+    left_out = [
+        item for item in items if out & {m.name for m in item.iter_markers()} or (again and _variant(item) is None)
+    ]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Bring the tests of one variant together, whatever ordered them before: a variant is loaded once."""
     entries = FAILURES + VARIANTS if session.config.option.keep else ENTRIES  # what is kept must come last
     order = {entry.name: at for at, entry in enumerate(entries)}
-    session.items.sort(key=lambda item: order[v.name] if (v := _variant(item)) else -1)
+    session.items.sort(
+        key=lambda item: (
+            order.get(v.name, 0) if (v := _variant(item)) else -1,
+            item.get_closest_marker("lifecycle") is not None,
+        )
+    )
     selected = {v.name for item in session.items if (v := _variant(item))}
     run = session.config.stash[RUN]
     run.counts = {
-        name: count for name, count in sorted(run.counts.items(), key=lambda i: order[i[0]]) if name in selected
+        name: count for name, count in sorted(run.counts.items(), key=lambda i: order.get(i[0], 0)) if name in selected
     }
 
 
@@ -320,6 +469,18 @@ def run(request: pytest.FixtureRequest) -> Iterator[Run]:
     current = request.config.stash[RUN]
     yield current
     current.close()
+
+
+@pytest.fixture
+def soak_s(request: pytest.FixtureRequest) -> float:
+    """How long a load lasts, in seconds (`--soak`)."""
+    return 60 * float(request.config.option.soak)
+
+
+@pytest.fixture
+def fuzz_s(request: pytest.FixtureRequest) -> float:
+    """How long requests are made up, in seconds (`--fuzz`)."""
+    return float(request.config.option.fuzz)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -339,7 +500,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
 
 
 def _record(item: pytest.Item, report: pytest.TestReport, recorder: Recorder) -> None:
-    from harness.record import TestOutcome
+    from harness.record import RecordError, TestOutcome
 
     redactor = from_environment(os.environ)
     outcome: Any = "error" if report.failed and report.when != "call" else report.outcome
@@ -351,10 +512,15 @@ def _record(item: pytest.Item, report: pytest.TestReport, recorder: Recorder) ->
         outcome=outcome,
         seconds=report.duration,
         message=message,
+        reproduce=f"python -m pytest {shlex.quote(item.nodeid)} --bench {recorder.record.bench.name}",
     )
     earlier = tuple(t for t in recorder.record.tests if t.nodeid != item.nodeid)
     measured = tuple(m for name, m in item.user_properties if isinstance(m, Measurement) and name == m.name)
-    recorder.update(tests=(*earlier, tested), measurements=recorder.record.measurements + measured)
+    try:
+        recorder.update(tests=(*earlier, tested), measurements=recorder.record.measurements + measured)
+    except RecordError as error:  # a full disk: nothing more can be judged that would be recorded
+        item.config.stash[RUN].trouble = f"blocked: {error}"
+        item.session.shouldstop = str(error)
 
 
 def _message(report: pytest.TestReport) -> str:
@@ -393,7 +559,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             green=good,
             red=not good,
         )
-        terminalreporter.write_line(f"{'':<12} {recorder.directory / 'record.md'}")
+        terminalreporter.write_line(f"{'':<12} {recorder.directory / 'index.html'}")
     benches = {r.record.bench.name: r.record.bench for r in run.records}
     for bench in benches.values():
         terminalreporter.write_line(f"The {bench.name} bench shows {bench.proves}.")

@@ -7,20 +7,24 @@ import json
 import os
 import subprocess
 import tempfile
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, ConfigDict, Field, ValidationError
 
 from harness import __version__
+from harness.redact import Redactor
 from harness.types import (
     Bench,
+    Changes,
     Check,
     Diagnosis,
     DockerFlags,
     Exit,
     Expectation,
+    Finding,
     Host,
     Measurement,
     MemoryPoint,
@@ -30,11 +34,13 @@ from harness.types import (
 )
 
 SCHEMA = "gb10-deployment-record"
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 FILE = "record.json"
-SHARED = ("memory_back_after_stop",)
+SHARED = ("memory_back_after_stop", "soak_memory_kept")
 """Measurements that another process on the machine can spoil: over the limit they are nobody's proven fault."""
 UNFINISHED = "the run did not reach its end"
+LARGEST = 64 << 20
+"""Bytes of the largest record that is read; a real one has some hundred thousand."""
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -60,6 +66,22 @@ class ImageFacts(Noun):
     digest: str | None
     architecture: str
     labels: dict[str, str]
+    created: str | None = None
+    torch: str | None = None
+    """PyTorch's version as the image's labels or environment say; None: they don't."""
+    cuda: str | None = None
+
+
+class Weights(Noun):
+    """The weights that lay in the Hugging Face cache when the deployment was started."""
+
+    revision: str
+    """The snapshot's commit."""
+    files: int
+    bytes: int
+    sha256: str | None
+    """SHA-256 over `<name> <sha256>\\n` of every weights file, by name; None where that would mean reading the real
+    weights."""
 
 
 class Phase(Noun):
@@ -67,6 +89,8 @@ class Phase(Noun):
 
     name: str
     at_s: float
+    deadline_s: float | None = None
+    """Seconds after `at_s` from which the phase counted as hung; None where the record does not say."""
 
 
 class TestOutcome(Noun):
@@ -79,6 +103,8 @@ class TestOutcome(Noun):
     outcome: Literal["passed", "failed", "error", "skipped"]
     seconds: float
     message: str = ""
+    reproduce: str = ""
+    """The command that runs this test alone."""
 
 
 class RemedyProof(Noun):
@@ -95,7 +121,8 @@ class RemedyProof(Noun):
 class Attachment(Noun):
     """A file beside the record."""
 
-    name: str
+    name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$")
+    """A file name, never a path."""
     bytes: int
     sha256: str
 
@@ -106,14 +133,14 @@ class Record(Noun):
     model_config = ConfigDict(title="Deployment record")
 
     schema_name: Literal["gb10-deployment-record"] = "gb10-deployment-record"
-    schema_version: Literal["1.0"] = "1.0"
+    schema_version: Literal["1.1"] = "1.1"
     record_id: str
     harness: Harness
     verdict: Verdict
     reason: str
     """Why this verdict, in one sentence."""
-    started: datetime
-    ended: datetime | None = None
+    started: AwareDatetime
+    ended: AwareDatetime | None = None
     bench: Bench
     host: Host
     variant: Variant
@@ -127,20 +154,76 @@ class Record(Noun):
     image: ImageFacts | None = None
     vllm_version: str | None = None
     """As served by /version, else as the log says; None: unknown."""
+    weights: Weights | None = None
+    """None: not in the cache, or it could not be read."""
+    dialect: str = ""
+    """The row of `harness.dialects` that the suites went by, and why that one when the version was not read."""
     preflight: tuple[Check, ...] = ()
     phases: tuple[Phase, ...] = ()
     engine_facts: dict[str, str] = Field(default_factory=dict)
-    """What the engine logged about itself."""
+    """What the engine logged about itself, kernel backends among it."""
+    resolved: dict[str, str] = Field(default_factory=dict)
+    """The engine's settings as it logged to have resolved them from the flags, the model and the machine."""
     measurements: tuple[Measurement, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    """What the deployment exposes."""
     memory: tuple[MemoryPoint, ...] = ()
     """The host's memory from the container's start to its end."""
+    memory_floor_gib: float | None = None
+    """GiB of available memory below which the harness kills the deployment; None where the record does not say."""
     tests_available: int = 0
     """How many tests there are for this variant; fewer were run when the user selected."""
     tests: tuple[TestOutcome, ...] = ()
     diagnosis: Diagnosis | None = None
     remedy_proof: RemedyProof | None = None
     exit: Exit | None = None
+    since: Changes | None = None
+    """What changed since the last accepted record of this variant on this bench; None: there was none."""
     attachments: tuple[Attachment, ...] = ()
+
+
+class Summary(Noun):
+    """One record in the fields that a list of records and its trends need."""
+
+    directory: str
+    started: datetime
+    verdict: Verdict
+    reason: str
+    variant: str
+    bench: str
+    image: str
+    """Reference, and the beginning of its digest or ID."""
+    driver: str | None
+    vllm: str | None
+    passed: int
+    tests: int
+    values: dict[str, Measurement]
+    """Measurement by name, and `memory_least`: the least available host memory."""
+
+
+def summary(record: Record, directory: str) -> Summary:
+    """The summary of a record that lies in `directory`."""
+    image = record.image
+    least = min((point.available_gib for point in record.memory), default=None)
+    values = {m.name: m for m in record.measurements}
+    if least is not None:
+        values["memory_least"] = Measurement(
+            name="memory_least", value=least, unit="GiB", limit=record.memory_floor_gib
+        )
+    return Summary(
+        directory=directory,
+        started=record.started,
+        verdict=record.verdict,
+        reason=record.reason,
+        variant=record.variant.name,
+        bench=record.bench.name,
+        image=f"{image.ref} ({(image.digest or image.id).rpartition(':')[2][:12]})" if image else record.bench.image,
+        driver=record.host.driver,
+        vllm=record.vllm_version,
+        passed=sum(test.outcome == "passed" for test in record.tests),
+        tests=len(record.tests),
+        values=values,
+    )
 
 
 def blocking(record: Record) -> list[Check]:
@@ -180,10 +263,13 @@ def judge(record: Record, *, interrupted: bool = False) -> tuple[Verdict, str]:
 
 
 class Recorder:
-    """Keeps one record and its directory; every change is on disk, atomically, before the call returns."""
+    """Keeps one record and its directory; every change is on disk, atomically, before the call returns.
 
-    def __init__(self, record: Record, directory: Path) -> None:
-        self.record, self.directory = record, directory
+    What is on disk holds no secret, as far as `redactor` knows them: `written` is that record.
+    """
+
+    def __init__(self, record: Record, directory: Path, redactor: Redactor | None = None) -> None:
+        self.record, self.directory, self._redactor = record, directory, redactor or Redactor()
         self.update()
 
     @property
@@ -194,7 +280,8 @@ class Recorder:
     def update(self, **changes: Any) -> Record:
         """Change fields of the record and write it."""
         self.record = Record.model_validate(dict(self.record) | changes)
-        write_atomically(self.directory / FILE, self.record.model_dump_json(indent=2) + "\n")
+        self.written = Record.model_validate(self._redactor.value(self.record.model_dump(mode="json")))
+        write_atomically(self.directory / FILE, self.written.model_dump_json(indent=2) + "\n")
         return self.record
 
     def finish(self, *, interrupted: bool = False, **changes: Any) -> Record:
@@ -252,27 +339,66 @@ def attach(path: Path) -> Attachment:
 
 
 def read(path: Path) -> Record:
-    """The record at `path` (the file, or its directory). Raises RecordError for anything else."""
+    """The record at `path` (the file, or its directory), of this or any older version.
+
+    Raises RecordError for anything else: unreadable, cut short, hand-edited, too large, from a newer harness.
+    """
     file = path / FILE if path.is_dir() else path
     try:
-        raw = json.loads(file.read_text(encoding="utf-8"))
+        with file.open("rb") as opened:
+            data = opened.read(LARGEST + 1)
     except OSError as error:
         raise RecordError(f"{file} can't be read ({error.strerror}) → name a record.json or its directory") from error
+    if len(data) > LARGEST:
+        raise RecordError(f"{file} is larger than {LARGEST >> 20} MiB → no harness wrote that; take another record")
+    return parse(data, str(file))
+
+
+def parse(data: bytes, what: str) -> Record:
+    """The record in `data`, migrated to this version; `what` names it in the RecordError for anything else."""
+    try:
+        raw = json.loads(data)
+        if b"\\u" in data:
+            json.dumps(raw, ensure_ascii=False).encode()  # half a surrogate pair is no text
+    except RecursionError as error:
+        raise RecordError(f"{what} is nested too deeply to be a record → take another record") from error
     except ValueError as error:
-        raise RecordError(f"{file} is not JSON ({error}) → it was cut short or edited; take another record") from error
+        raise RecordError(f"{what} is not JSON ({error}) → it was cut short or edited; take another record") from error
     if not isinstance(raw, dict) or raw.get("schema_name") != SCHEMA:
-        raise RecordError(f"{file} is not a deployment record: it does not say schema_name {SCHEMA!r}")
-    if raw.get("schema_version") != SCHEMA_VERSION:
+        raise RecordError(f"{what} is not a deployment record: it does not say schema_name {SCHEMA!r}")
+    try:
+        while raw["schema_version"] in MIGRATIONS:
+            raw = MIGRATIONS[raw["schema_version"]](raw)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RecordError(f"{what} is malformed: {error!r} while its version was read → take another record") from error
+    if raw["schema_version"] != SCHEMA_VERSION:
         raise RecordError(
-            f"{file} has record version {raw.get('schema_version')!r}; this harness ({__version__}) reads "
-            f"{SCHEMA_VERSION} → read it with the harness that wrote it: {raw.get('harness')}"
+            f"{what} has record version {raw['schema_version']!r}; this harness ({__version__}) reads "
+            f"{', '.join((*MIGRATIONS, SCHEMA_VERSION))} → it is from a newer harness: update this checkout, or read "
+            f"it with the one that wrote it: {raw.get('harness')!r}"
         )
     try:
         return Record.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise RecordError(f"{file} is malformed at {where}: {first['msg']} ({error.error_count()} in all)") from error
+        told = f"is malformed at {where}: {first['msg']} ({error.error_count()} in all) → take another record"
+        raise RecordError(f"{what} {''.join(c if c.isprintable() else '�' for c in told)}") from error
+
+
+def _from_1_0(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """1.1 says the deadline of each phase; a 1.0 record holds the budgets that were its deadlines."""
+    expectation = raw["expectation"]
+    budgets = expectation.get("phase_budgets_s", {})
+    phases = [
+        {**phase, "deadline_s": budgets.get(phase["name"], expectation["start_budget_s"])}
+        for phase in raw.get("phases", ())
+    ]
+    return {**raw, "schema_version": "1.1", "phases": phases}
+
+
+MIGRATIONS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {"1.0": _from_1_0}
+"""Older version → the pure function that makes the next version's JSON of it. A golden record of each is in tests/."""
 
 
 def schema() -> str:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 NAMES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_TOKEN", "VLLM_API_KEY", "NGC_API_KEY", "OPENAI_API_KEY")
-"""Environment variables whose values are secrets."""
+"""Environment variables that this harness knows to be secrets."""
+SECRET_NAME = r"(?:TOKEN|API_?KEY|ACCESS_KEY|PASSWORD|PASSWD|SECRET|CREDENTIALS?)"
+"""How the name of any other secret variable ends."""
+FLAGS = ("--api-key", "--hf-token", "--password")
+"""Arguments whose values are secrets; the values may be several, up to the next argument."""
 MARK = "***"
 SHORTEST = 6
 """Characters below which a value is not searched for: replacing `1` everywhere would destroy the text."""
@@ -15,10 +20,17 @@ PATTERNS = (
     (rb"\bhf_[A-Za-z0-9]{16,}", b"hf_***"),
     (rb"\bnvapi-[A-Za-z0-9_\-]{16,}", b"nvapi-***"),
     (rb"\bsk-[A-Za-z0-9_\-]{16,}", b"sk-***"),
-    (rb"(?i)\b(bearer\s+)[A-Za-z0-9._~+/=\-]{6,}", rb"\1***"),
+    (rb"(?i)\b((?:bearer|basic)\s+)[A-Za-z0-9._~+/=\-]{6,}", rb"\1***"),
     # vLLM up to 0.28 prints both in clear in its `non-default args` line
     (rb"""(['"](?:api_key|hf_token)['"]:\s*)(?:\[[^\]]*\]|'[^']*'|"[^"]*")""", rb"\1'***'"),
-    (rb"(--api-key[= ]+)\S+", rb"\1***"),
+    (rb"\b((?:api_key|hf_token)=)(?:\[[^\]]*\]|'[^']*'|\"[^\"]*\")", rb"\1'***'"),
+    (rb"((?:%b)[= ]+)\S+" % b"|".join(flag.encode() for flag in FLAGS), rb"\1***"),
+    (rb"\b([A-Z][A-Z0-9_]*%b=)[^\s'\"]+" % SECRET_NAME.encode(), rb"\1***"),
+    # registry credentials: in an address, in `docker login`, in Docker's own JSON and header
+    (rb"(\b[a-z][a-z0-9+.\-]*://[^\s/:@'\"]*:)[^\s/@'\"]+@", rb"\1***@"),
+    (rb"(\bdocker login\b.*?\s(?:-p|--password)[= ]+)\S+", rb"\1***"),
+    (rb"""(?i)(["'](?:auth|identitytoken|registrytoken|password|x-registry-auth)["']\s*:\s*["'])[^"']+""", rb"\1***"),
+    (rb"(?i)(\bx-registry-auth:\s*)\S+", rb"\1***"),
 )
 
 
@@ -41,7 +53,27 @@ class Redactor:
         """`text` without secrets."""
         return self.data(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
 
+    def value(self, value: Any, name: str = "") -> Any:
+        """A JSON value without secrets: in every text, behind an argument and under a name that says it is one."""
+        if isinstance(value, str):
+            return MARK if re.fullmatch(rf"[A-Z0-9_]*{SECRET_NAME}", name) and value else self.text(value)
+        if isinstance(value, Mapping):
+            return {self.text(key): self.value(held, key) for key, held in value.items()}
+        if isinstance(value, list | tuple):
+            return self._arguments(value)
+        return value
+
+    def _arguments(self, values: list[Any] | tuple[Any, ...]) -> list[Any]:
+        cleaned, secret = [], False
+        for value in values:
+            argument = isinstance(value, str) and value.startswith("-")
+            cleaned.append(MARK if secret and not argument and isinstance(value, str) else self.value(value))
+            secret = value in FLAGS if argument else secret
+        return cleaned
+
 
 def from_environment(environ: Mapping[str, str]) -> Redactor:
     """A redactor that knows the secrets of `environ`."""
-    return Redactor(environ[name] for name in NAMES if environ.get(name))
+    return Redactor(
+        value for name, value in environ.items() if name in NAMES or re.fullmatch(rf"[A-Z0-9_]*{SECRET_NAME}", name)
+    )

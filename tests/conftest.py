@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from harness.engine import Engine
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.getgroup("gb10", "vLLM acceptance").addoption(
+        "--require-browser",
+        action="store_true",
+        help="tests of the pages that need Chromium fail without one, instead of being skipped",
+    )
+
+
 @pytest.fixture(scope="session")
 def engine_or_skip(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """The CPU bench's engine with its image; without one the test is skipped, or fails under --require-engine."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.host import gpu_and_driver, memory_gib, read_host
+from harness.host import dgx_os, gpu_and_driver, memory_gib, read_host, serial_sha256
 from harness.types import Host
 
 MEMINFO = "MemTotal:       127600000 kB\nMemFree:  1 kB\nMemAvailable:   104857600 kB\n"
@@ -54,6 +54,29 @@ def test_a_gb10_is_recognised(architecture: str, gpu: str | None, expected: bool
         gpu=gpu,
     )
     assert host.is_gb10 is expected
+
+
+DGX_RELEASE = """DGX_NAME="DGX Spark"
+DGX_PRETTY_NAME="NVIDIA DGX Spark"
+DGX_SWBUILD_DATE="2025-09-10-13-50-03"
+DGX_SWBUILD_VERSION="7.2.3"
+DGX_OTA_VERSION="7.3.1"
+"""
+
+
+def test_the_unit_is_known_without_its_serial() -> None:
+    """The serial is only there as a digest; what firmware says when it has none is unknown."""
+    digest = serial_sha256("1983925000123\n")
+    assert digest is not None and len(digest) == 64 and "1983925" not in digest
+    assert digest == serial_sha256("1983925000123")
+    assert {serial_sha256(nothing) for nothing in ("", "None", "To Be Filled By O.E.M.", " Default string\n")} == {None}
+
+
+def test_the_release_of_dgx_os_is_the_last_update_s() -> None:
+    """An update over the air changes the release that was installed; no file, no answer."""
+    assert dgx_os(DGX_RELEASE) == "DGX Spark 7.3.1"
+    assert dgx_os(DGX_RELEASE.partition("DGX_OTA")[0]) == "DGX Spark 7.2.3"
+    assert dgx_os("") is None
 
 
 def test_this_machine_can_be_read() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from harness import record as records
 from harness.record import Recorder, RecordError, TestOutcome, judge, new_directory, read, write_atomically
@@ -25,6 +26,7 @@ from harness.variants import find
 from tests import samples
 
 ROOT = Path(__file__).resolve().parent.parent
+RECORDS = ROOT / "tests" / "records"
 GOOD = Check(name="port", ok=True, found="free", wanted="port 8000 free")
 BAD = Check(name="port", ok=False, found="taken", wanted="port 8000 free", remedy="docker rm -f x")
 PASSED = TestOutcome(nodeid="suites/a.py::t", requirement="it works", outcome="passed", seconds=1)
@@ -130,8 +132,12 @@ def test_a_failed_write_loses_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
         ('{"schema_name": "gb10-deployment-record", "sch', "is not JSON"),
         ("[]", "is not a deployment record"),
         ('{"schema_name": "other"}', "is not a deployment record"),
-        ('{"schema_name": "gb10-deployment-record", "schema_version": "9.0"}', "reads 1.0"),
-        ('{"schema_name": "gb10-deployment-record", "schema_version": "1.0"}', "is malformed at"),
+        ('{"schema_name": "gb10-deployment-record", "schema_version": "9.0"}', "reads 1.0, 1.1 → it is from a newer"),
+        ('{"schema_name": "gb10-deployment-record", "schema_version": "1.0"}', "is malformed: KeyError"),
+        ('{"schema_name": "gb10-deployment-record", "schema_version": "1.1"}', "is malformed at"),
+        ('{"schema_name": "gb10-deployment-record", "schema_version": []}', "is malformed: TypeError"),
+        ('{"schema_name": "gb10-deployment-record"}', "is malformed: KeyError"),
+        ("[" * 100_000, "nested too deeply"),
     ],
 )
 def test_a_malformed_record_is_refused_with_a_reason(tmp_path: Path, text: str, reason: str) -> None:
@@ -139,6 +145,47 @@ def test_a_malformed_record_is_refused_with_a_reason(tmp_path: Path, text: str, 
     (tmp_path / "record.json").write_text(text)
     with pytest.raises(RecordError, match=reason):
         read(tmp_path)
+
+
+OUTSIDE = {"name": "../../etc/passwd", "bytes": 1, "sha256": "0" * 64}
+HOSTILE: tuple[tuple[str, Any], ...] = (
+    ("attachments", [OUTSIDE]),
+    ("attachments", [OUTSIDE | {"name": "/etc/passwd"}]),
+    ("attachments", [OUTSIDE | {"name": "log\n"}]),
+    ("tests_available", 1e999),
+    ("memory", [{"at_s": float("nan"), "available_gib": 1}]),
+    ("started", "2026-01-01T00:00:00"),
+    ("reason", "\ud800"),
+    ("phases", 7),
+    ("surprise", 1),
+)
+
+
+@pytest.mark.parametrize(("field", "value"), HOSTILE, ids=str)
+def test_a_hand_edited_record_is_refused(tmp_path: Path, field: str, value: object) -> None:
+    """A path for an attachment's name, a number that is none, a time without a zone, half a character."""
+    edited = json.loads(samples.record().model_dump_json()) | {field: value}
+    (tmp_path / "record.json").write_text(json.dumps(edited))
+    with pytest.raises(RecordError, match=f"is malformed at {field}|is not JSON"):
+        read(tmp_path)
+
+
+def test_a_huge_record_is_refused_unread(tmp_path: Path) -> None:
+    """A file of another size than a record's is not loaded."""
+    with (tmp_path / "record.json").open("wb") as file:
+        file.truncate(records.LARGEST + 1)
+    with pytest.raises(RecordError, match="larger than 64 MiB"):
+        read(tmp_path)
+
+
+def test_every_older_version_is_read() -> None:
+    """A golden record of each version that was ever written is kept, and means today what it meant."""
+    assert {path.stem for path in RECORDS.iterdir()} == {*records.MIGRATIONS}
+    oldest = read(RECORDS / "1.0.json")
+    assert (oldest.verdict, oldest.vllm_version) == (Verdict.ACCEPTED, "0.32.0")
+    assert {phase.deadline_s for phase in oldest.phases} == {oldest.expectation.start_budget_s}
+    assert oldest.memory_floor_gib is None
+    assert oldest.host.serial_sha256 is None
 
 
 def test_a_missing_record_is_refused_with_a_reason(tmp_path: Path) -> None:
@@ -158,7 +205,12 @@ def test_the_committed_schema_is_the_code_s() -> None:
     """reports/record.schema.json is generated (`make schema`), and a real record fits it."""
     committed = (ROOT / "reports" / "record.schema.json").read_text()
     assert committed == records.schema()
-    assert set(json.loads(committed)["required"]) <= set(json.loads(samples.record().model_dump_json()))
+    Draft202012Validator.check_schema(json.loads(committed))
+    validator = Draft202012Validator(json.loads(committed))
+    for one in (samples.record(), read(RECORDS / "1.0.json")):
+        validator.validate(json.loads(one.model_dump_json()))
+    future = json.loads(samples.record().model_dump_json()) | {"schema_version": "9.0"}
+    assert not validator.is_valid(future)
 
 
 def test_two_records_of_one_second_do_not_collide(tmp_path: Path) -> None:

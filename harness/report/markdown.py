@@ -5,9 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from harness.difference import sentence
 from harness.record import Record
-from harness.types import Measurement, Verdict
+from harness.types import Changes, Measurement, Verdict
 
+LARGEST = 64 * 1024
+"""Bytes of the page: what a comment on a pull request may hold; a step summary takes more."""
+SHOWN = 40
+"""Changes that are listed."""
 SYMBOLS = {
     Verdict.ACCEPTED: "✅",
     Verdict.REJECTED: "❌",
@@ -55,6 +60,7 @@ def render(record: Record) -> str:
                 ("image", image.ref if image else f"{bench.image} (not there)"),
                 ("image digest", (image.digest or f"{image.id} (made here)") if image else "unknown"),
                 ("vLLM", record.vllm_version or "unknown"),
+                *((("judged as", record.dialect),) if record.dialect else ()),
                 ("model", record.variant.model),
                 ("exit", f"code {record.exit.code}, OOM-killed {record.exit.oom_killed}" if record.exit else "none"),
                 (
@@ -64,6 +70,7 @@ def render(record: Record) -> str:
                 ),
             ),
         ),
+        *since(record.since),
         "The same deployment again:",
         fence([record.replay]),
         "## Preflight",
@@ -77,6 +84,14 @@ def render(record: Record) -> str:
             ((m.name, f"{m.value:.3g} {m.unit}", limit(m), "ok" if m.ok else "over") for m in record.measurements),
         ),
     ]
+    if record.findings:
+        parts += [
+            "## What it exposes",
+            table(
+                ("finding", "", "what", "seen"),
+                ((f.id, "FORBIDDEN" if f.forbidden else "allowed", f.what, f.seen) for f in record.findings),
+            ),
+        ]
     if record.memory:
         least = min(record.memory, key=lambda point: point.available_gib)
         parts.append(f"Least host memory: {least.available_gib:.1f} GiB available, {least.at_s:.0f} s after the start.")
@@ -96,7 +111,30 @@ def render(record: Record) -> str:
         "## Files",
         *bullets([f"{a.name}, {a.bytes} bytes, sha256 {a.sha256}" for a in record.attachments]),
     ]
-    return "\n\n".join(parts) + "\n"
+    return capped("\n\n".join(parts) + "\n")
+
+
+def capped(page: str, limit: int = LARGEST) -> str:
+    """The page, or as many of its lines as fit into `limit` bytes, with a note that the rest is elsewhere."""
+    if len(page.encode()) <= limit:
+        return page
+    note = f"The rest of this page does not fit into {limit // 1024} KiB: see index.html or record.json.\n"
+    kept = page.encode()[: limit - len(note.encode()) - 64].decode(errors="ignore").rpartition("\n")[0]
+    fences = re.findall(r"^(`{3,})", kept, re.MULTILINE)
+    closing = f"\n{fences[-1][:60]}" if len(fences) % 2 else ""
+    return f"{kept}{closing}\n\n{note}"
+
+
+def since(changes: Changes | None) -> list[str]:
+    """What changed since the last accepted record."""
+    if changes is None:
+        return []
+    told = [f"{'worse: ' if c.worse else ''}{c.section}: {sentence(c)}"[:300] for c in changes.changes[:SHOWN]]
+    more = len(changes.changes) - SHOWN
+    return [
+        f"## Since the last accepted record, {escape(changes.before)}",
+        *(bullets([*told, *([f"and {more} more"] if more > 0 else [])]) or ["Nothing changed."]),
+    ]
 
 
 def limit(measurement: Measurement) -> str:

@@ -1,0 +1,166 @@
+"""The records under a directory: listed, the last accepted one found, the superfluous ones named.
+
+The records are the truth. What a listing needs of them is kept beside them in an SQLite file, so that only new and
+changed ones are read again; the file may be deleted at any time, and is made again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from harness import __version__
+from harness.difference import WINDOW, compare
+from harness.record import FILE, SCHEMA_VERSION, Record, RecordError, Summary, read, summary
+from harness.types import Changes, Verdict
+
+INDEX = ".listing.sqlite"
+UNDER_WAY = timedelta(days=1)
+"""How long an unfinished record counts as one of a run that may still be under way."""
+
+
+class Unreadable(NamedTuple):
+    """A directory whose record can't be read, and why."""
+
+    directory: str
+    reason: str
+
+
+class Listing(NamedTuple):
+    """What there is: records, and what calls itself one and can't be read. Nothing is left out or changed."""
+
+    records: tuple[Summary, ...]
+    unreadable: tuple[Unreadable, ...]
+
+
+class Pruned(NamedTuple):
+    """What a retention keeps, with the reason for what it would otherwise not, and what it gives up."""
+
+    doomed: tuple[Summary, ...]
+    spared: tuple[tuple[Summary, str], ...]
+
+
+def directories(reports: Path) -> list[Path]:
+    """The directories under `reports` that hold a record, by name."""
+    return sorted(path.parent for path in reports.glob(f"*/{FILE}"))
+
+
+def listing(reports: Path) -> Listing:
+    """Every record directly under `reports`. The first time each is read, after that only what is new or changed."""
+    known, stamps = _known(reports / INDEX), dict(_stamps(reports))
+    fresh = {
+        name: (stamp, _line(reports / name)) for name, stamp in stamps.items() if known.get(name, ("",))[0] != stamp
+    }
+    if fresh or known.keys() - stamps.keys():
+        _keep(reports / INDEX, fresh, known.keys() - stamps.keys())
+    records, unreadable = [], []
+    for name in sorted(stamps):
+        _, line = fresh.get(name) or known[name]
+        if line.startswith("{"):
+            records.append(Summary.model_validate_json(line))
+        else:
+            unreadable.append(Unreadable(name, json.loads(line)))
+    return Listing(tuple(records), tuple(unreadable))
+
+
+def _stamps(reports: Path) -> list[tuple[str, str]]:
+    """Directory name → what changes whenever its record does, and with the harness that reads it."""
+    found = []
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(reports) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                seen = os.stat(os.path.join(entry.path, FILE))  # noqa: PTH116, PTH118 (ten thousand of them)
+                found.append(
+                    (entry.name, f"{__version__}/{SCHEMA_VERSION}/{seen.st_mtime_ns}/{seen.st_size}/{seen.st_ino}")
+                )
+    return found
+
+
+def _line(directory: Path) -> str:
+    """A summary as JSON, or why there is none as a JSON text."""
+    try:
+        return summary(read(directory), directory.name).model_dump_json()
+    except RecordError as error:
+        return json.dumps(str(error).replace(f"{directory}/", ""))
+
+
+def _known(index: Path) -> dict[str, tuple[str, str]]:
+    """What the index holds; nothing when it is missing, or is no index of ours."""
+    if not index.exists():
+        return {}
+    try:
+        with closing(sqlite3.connect(f"file:{index}?mode=ro", uri=True, timeout=5)) as opened:
+            return {name: (stamp, line) for name, stamp, line in opened.execute("SELECT name, stamp, line FROM line")}
+    except sqlite3.Error:
+        with suppress(OSError):
+            index.unlink()  # only ever a copy: it is made again
+        return {}
+
+
+def _keep(index: Path, fresh: Mapping[str, tuple[str, str]], gone: Sequence[str] | set[str]) -> None:
+    # without it the next listing reads every record again: slower, and as right
+    with suppress(sqlite3.Error, OSError), closing(sqlite3.connect(index, timeout=5)) as opened, opened:
+        opened.execute("CREATE TABLE IF NOT EXISTS line (name TEXT PRIMARY KEY, stamp TEXT, line TEXT)")
+        opened.executemany("DELETE FROM line WHERE name = ?", ((name,) for name in gone))
+        opened.executemany(
+            "INSERT OR REPLACE INTO line VALUES (?, ?, ?)", ((name, *held) for name, held in fresh.items())
+        )
+
+
+def accepted_before(listed: Listing, record: Record) -> tuple[Summary, ...]:
+    """The accepted records of the same variant and bench that were started before `record`, the newest last."""
+    same = (
+        one
+        for one in listed.records
+        if (one.variant, one.bench) == (record.variant.name, record.bench.name)
+        and one.verdict is Verdict.ACCEPTED
+        and one.started < record.started
+    )
+    return tuple(sorted(same, key=lambda one: one.started))
+
+
+def past(listed: Listing, record: Record) -> tuple[dict[str, float], ...]:
+    """The measurements of the accepted records before `record`: what says how much of a change is noise."""
+    return tuple({name: m.value for name, m in one.values.items()} for one in accepted_before(listed, record)[-WINDOW:])
+
+
+def since_last_accepted(reports: Path, record: Record) -> Changes | None:
+    """What changed since the last accepted record of the same variant and bench; None when there is none before."""
+    listed = listing(reports)
+    earlier = accepted_before(listed, record)
+    return compare(read(reports / earlier[-1].directory), record, past(listed, record)) if earlier else None
+
+
+def superfluous(
+    listed: Listing, now: datetime | None = None, *, keep: int | None = None, keep_days: float | None = None
+) -> Pruned:
+    """What a retention gives up: all but the newest `keep` of each variant and bench, or what is older in days.
+
+    The last accepted record of a variant on a bench is never among it, nor one whose run may still be under way.
+    """
+    now = now or datetime.now(UTC)
+    doomed: list[Summary] = []
+    spared: list[tuple[Summary, str]] = []
+    groups: dict[tuple[str, str], list[Summary]] = {}
+    for one in sorted(listed.records, key=lambda one: one.started, reverse=True):
+        groups.setdefault((one.variant, one.bench), []).append(one)
+    for group in groups.values():
+        last = next((one for one in group if one.verdict is Verdict.ACCEPTED), None)
+        for place, one in enumerate(group):
+            wanted = keep is not None and place < keep
+            young = keep_days is not None and now - one.started <= timedelta(days=keep_days)
+            if wanted or young:
+                continue
+            if one is last:
+                spared.append((one, f"the last accepted record of {one.variant} on {one.bench}"))
+            elif one.verdict is Verdict.INTERRUPTED and now - one.started < UNDER_WAY:
+                spared.append((one, "not finished, and its run may still be under way"))
+            else:
+                doomed.append(one)
+    return Pruned(tuple(doomed), tuple(spared))
