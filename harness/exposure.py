@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from harness.api import Api
 from harness.redact import MARK, NAMES, SHORTEST, Redactor
 from harness.types import Deployment, DockerFlags, Finding
+
+if TYPE_CHECKING:
+    from harness.api import Api
 
 ORIGIN = "http://elsewhere.example"
 OPEN = (

@@ -51,7 +51,7 @@ def fuzz(api: Api, seconds: float, known_500: Collection[str] = ()) -> Fuzzed:
     A 5xx, a broken connection or no answer is a problem; an endpoint that has one is left alone from then on.
     """
     spec = api.get("/openapi.json").body
-    begun, sent, tried = time.monotonic(), 0, list[str]()
+    sent, tried = 0, list[str]()
     problems, known = list[str](), list[str]()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -60,7 +60,7 @@ def fuzz(api: Api, seconds: float, known_500: Collection[str] = ()) -> Fuzzed:
         named = {operation.label: operation for operation in operations}
         order = [label for label in sorted(named, key=_weight) if not LEFT_OUT.search(label)]
         rounds = [(label, mode) for label in order for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)]
-        broken = set[str]()
+        broken, begun = set[str](), time.monotonic()
         for at, (label, mode) in enumerate(rounds):
             left = begun + seconds - time.monotonic()
             if left <= 0 or label in broken:
