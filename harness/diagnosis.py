@@ -16,6 +16,7 @@ Everything that is knowledge about a failure stands in `harness.rules`; nothing 
 
 from __future__ import annotations
 
+import builtins
 import codecs
 import json
 import re
@@ -80,7 +81,7 @@ _PREFIX = re.compile(
     | \[\s*\d+\.\d+\]\s(?P<kernel>)
     | >\s
     | \[rank\d+\]:\s?
-    | \((?:[A-Z]\w*)(?:[^()]*)\bpid=\d+[^()]*\)\s?
+    | (?P<inner>\((?:[A-Z]\w*)(?:[^()]*)\bpid=\d+[^()]*\)\s?|\[resource\.labels\.[\w.]+:\s[^\]]*\]\s)
     """,
     re.VERBOSE,
 )
@@ -116,15 +117,17 @@ def clean(raw: bytes, number: int = 0) -> Line:
         text = _REMAINS.sub("", text)
     if "\r" in text:  # a progress bar that overwrote itself: what was left standing
         text = next((part for part in reversed(text.split("\r")) if part.strip()), "")
-    message, source = text.lstrip(), ""
-    while found := _PREFIX.match(message):
-        source = source or found["compose"] or found["pod"] or found["syslog"] or found["journal"] or ""
-        if found["kernel"] is not None:
-            source = source or "kernel"
+    message, source, level = text.lstrip(), "", ""
+    while found := _PREFIX.match(message) or (None if level else _LEVEL.match(message)):
+        if found.re is _LEVEL:
+            level = found["level"]
+        else:
+            source = source or found["compose"] or found["pod"] or found["syslog"] or found["journal"] or ""
+            if found["kernel"] is not None:
+                source = source or "kernel"
+            if found["inner"]:  # a level in front of it was the collector's own
+                level = ""
         message = message[found.end() :]
-    level = ""
-    if found := _LEVEL.match(message):
-        level, message = found["level"], message[found.end() :]
     return Line(number=number, text=text, message=message, source=source, level=level)
 
 
@@ -236,6 +239,10 @@ _TELLING = frozenset(
     for key in keys(pattern)[:1]
 )
 _TRACEBACK = b"Traceback"
+_RAISED = frozenset(
+    name.encode() for name, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, Exception)
+)
+"""Exceptions that end a start although the traceback's head is missing: a log that was cut or picked from."""
 _ENDING = re.compile(rb"Error|Exception|Interrupt|Exit")
 
 
@@ -296,6 +303,7 @@ class Reader:
         """Numbers and names the engine logs about itself, keys of `rules.FACTS`; the last value wins."""
         self.ready = False
         """The engine listened (and has not been started again since)."""
+        self._ready_at = 0
         self.lines = 0
         """Complete lines read."""
         self._table = _table(rules)
@@ -382,12 +390,12 @@ class Reader:
 
         None stands for a line that tells about the course of things.
         """
-        starting = set() if self.ready else {_TRACEBACK}
+        starting = set() if self.ready or self._start.crash else {_TRACEBACK} | _RAISED
         for key in words & (self._table.keys() | _TELLING | starting):
             signs: list[_Sign | None] = [
                 sign for sign in self._table.get(key, ()) if words.issuperset(sign.words) and self._open(sign.rule)
             ]
-            if key in _TELLING or key == _TRACEBACK:
+            if key in _TELLING or key in starting:
                 signs.append(None)
             if signs:
                 yield key, signs
@@ -405,8 +413,11 @@ class Reader:
                 window = window or _window(data, start, number)
                 self._confirm(sign, window, number)
         starting = not (self.ready or self._stopping or self._start.crash or self._seeking)
-        if tells and starting and data.find(_TRACEBACK, start, _end(data, start)) >= 0:
-            self._seek(data, start, number)
+        if tells and starting:
+            if data.find(_TRACEBACK, start, _end(data, start)) >= 0:
+                self._seek(data, start, number)
+            else:
+                self._crash(_line(data, start, number))
 
     def _seek(self, data: bytes, start: int, number: int) -> None:
         """Find the line that ends a traceback, here or in the next block."""
@@ -416,13 +427,18 @@ class Reader:
             if start >= len(data):
                 return
             if _ENDING.search(data, start, end):
-                line = _line(data, start, number)
-                if _EXCEPTION.match(line.message) and line.level not in _QUIET:
-                    if not _NOISE.search(line.message) and not _DEATH.search(line.message):
-                        self._start.crash = line
+                if self._crash(_line(data, start, number)):
                     break
             start, number = end, number + 1
         self._seeking = False
+
+    def _crash(self, line: Line) -> bool:
+        """Whether a line ends a traceback; keep it when it says more than that there was one."""
+        if not _EXCEPTION.match(line.message) or line.level in _QUIET or not self._ours(line.source):
+            return False
+        if not _NOISE.search(line.message) and not _DEATH.search(line.message):
+            self._start.crash = line
+        return True
 
     def _keep(self, data: bytes) -> None:
         """What the next block and the end need: the last lines."""
@@ -460,7 +476,7 @@ class Reader:
             if found := pattern.search(message):
                 self.facts[name] = found[1]
         if any(text in message for text in READY) and (not self._sources - {""} or line.source in self._sources):
-            self.ready = True
+            self.ready, self._ready_at = True, line.number
             self._start, self._serve, self._previous = _State(), _State(), _State()
         if not self._stopping and _DEATH.search(message):
             self._state.death = self._state.death or line
@@ -481,6 +497,8 @@ class Reader:
         if (level in _QUIET and not sign.rule.quiet) or _NOISE.search(lines[0].message):
             return
         if self._stopping and sign.rule.stage is not Stage.DAEMON:
+            return
+        if self.ready and number <= self._ready_at:  # read again for what follows it: a try that succeeded after all
             return
         state = self._state
         if any(hit.rule.id == sign.rule.id and hit.number == lines[0].number for hit in state.hits):
@@ -556,7 +574,7 @@ class Reader:
         if self.ready:
             return []
         state = self._start if self._start.death or self._start.crash else self._previous
-        return [line for line in (state.crash, state.death) if line is not None]
+        return [line for line in (state.crash, state.death) if line is not None and self._ours(line.source)]
 
     def _hits(self, exit_code: int | None, oom_killed: bool) -> Iterator[Hit]:
         """Hits that count: of the start that failed, or of the engine that died while it served."""
@@ -566,8 +584,11 @@ class Reader:
             hits = self._start.hits or ([] if self._start.crash else self._previous.hits)
             if self._start.death:  # it never served: that it is dead is no news, unless the line says why
                 hits = [hit for hit in hits if hit.rule.id != DEATH_RULE or hit.groups]
-        ours = {hit.source for hit in hits if "vllm" in hit.source.lower()} | self._sources | HOST_SOURCES | {""}
-        yield from (hit for hit in hits if not self._sources or hit.source in ours)
+        yield from (hit for hit in hits if self._ours(hit.source) or hit.source in HOST_SOURCES)
+
+    def _ours(self, source: str) -> bool:
+        """Whether a writer is the deployment, where several write into one log."""
+        return not self._sources or source in self._sources or not source or "vllm" in source.lower()
 
     def _counts(self, hit: Hit, crashed: bool) -> bool:
         """Whether what was seen while serving is the deployment's failure, not one request's."""
