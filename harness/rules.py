@@ -279,7 +279,6 @@ RULES: tuple[Rule, ...] = (
             r"exitcode -9\b",
             r"exitcode: -9\b",
             r"signal SIGKILL",
-            r"killed by SIGKILL by OOM killer",
             r"was killed due to the node running low on memory",
             r"exited with code 137",
             r"^Killed$",
@@ -393,8 +392,10 @@ RULES: tuple[Rule, ...] = (
             r"unknown or invalid runtime name: nvidia",
             r"[Uu]nknown runtime specified nvidia",
             r"unresolvable CDI devices (?P<device>\S+)",
-            r"nvidia-container-cli(?:\.real)?: initialization error: (?:load library failed|nvml error: driver not loaded)",
-            r"nvidia-container-cli(?:\.real)?: (?:device error|detection error|ldcache error|mount error)",
+            (
+                r"nvidia-container-cli(?:\.real)?: (?:initialization|device|detection|ldcache|mount) error"
+                r"(?!.*version mismatch)"
+            ),
             r"nvidia-container-cli: .*libnvidia-ml\.so",
             r"nvidia-container-runtime-hook.*(?:not found|no such file)",
             r"Failed to infer device type",
@@ -742,7 +743,7 @@ RULES: tuple[Rule, ...] = (
             r"/dev/shm.* No space left",
             r"posix_fallocate.*No space",
             r"exceeds memory available in /dev/shm",
-            r"unable to (?:write to|mmap \d+ bytes from) file </torch_",
+            r"unable to (?:write to|mmap \d+ bytes from) file </torch_\d",
         ),
         serving=True,
         exit_codes=(135,),
@@ -771,6 +772,7 @@ RULES: tuple[Rule, ...] = (
             r"Gloo connectFullMesh failed",
             r"Connection closed by peer \[",
             r"DistNetworkError: (?P<what>.*)",
+            r"NcclError: (?P<what>.*)",
             r"custom_all_reduce\.cuh:\d+ '(?!an illegal)(?P<what>[^']+)",
         ),
         consequence_of=("cuda-oom", "driver-mismatch", "shm-too-small", "unsupported-arch", "host-oom-killed"),
@@ -814,6 +816,7 @@ RULES: tuple[Rule, ...] = (
             r"(?:larger|greater) than the number of available GPUs",
             r"(?:Unrecognized|Unknown|Invalid) attention backend:? (?P<flag>\S+)",
             r"does not support (?P<flag>float16)",
+            r"Invalid value '(?P<flag>[^']+)' for \w+",
         ),
         consequence_of=(
             "max-model-len-invalid",
@@ -862,7 +865,7 @@ RULES: tuple[Rule, ...] = (
             r"Cannot find the config file for (?P<method>\w+)",
             r"Failed to find a kernel that can implement",
             r"Quantization scheme is not supported for",
-            r"is not divisible by weight quantization block",
+            r"is not divisible by weight quantization block_\w",
             r"input size is not aligned with the quantized weight shape",
         ),
         cause=Text(
@@ -1108,6 +1111,8 @@ RULES: tuple[Rule, ...] = (
             r"Triton Error \[CUDA\]: (?P<what>an illegal memory access)",
             r"Segmentation fault",
             r"Segfault encountered",
+            r"The actor died unexpectedly before finishing this task",
+            r"A worker died or was killed while executing a task",
         ),
         consequence_of=("*",),
         serving=True,
