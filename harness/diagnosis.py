@@ -44,13 +44,13 @@ from harness.types import Diagnosis, Evidence, Rule, Stage, Text
 SEEK_LINES = 400
 """Lines of one traceback that are read to find its end."""
 KEYS = 2
-"""Words of a pattern that are looked for: two, so that one is left when a wrapped line broke the other."""
+"""Words of a pattern that are looked for, if rare: two, so that one is left when a wrapped line broke the other."""
 WRAPPED = 60
 """Characters of the shortest line that may have been wrapped."""
 MAX_PHASES = 1000
 """Announced phases that are kept; a restart loop announces the same ones again and again."""
 TAIL_LINES = 12
-"""Last lines that an unexplained failure shows."""
+"""Last lines that are shown where the exit state is all there is, or nothing is known."""
 ROOM = 0.05
 """Share that a computed share stays below what was free: free memory moves between two starts."""
 HITS_PER_RULE = 20
@@ -172,6 +172,16 @@ _COMMON = frozenset(
     ).split()
 )
 """Words that healthy logs are full of: taken as a key only when a pattern has no other."""
+_EVERYWHERE = frozenset((b"Engine", b"EngineCore", b"INFO", b"WARNING", b"WorkerProc", b"engine", b"process"))
+"""Words that stand in front of every line, or nearly so: the last choice."""
+_OFTEN = frozenset(
+    (
+        b"Application Available Model Starting Warning allocate application attribute capability chat code "
+        b"compute copy devices exit found graph have init kernel limit loop memory method node open path requires "
+        b"selected size start vLLM valid version wait"
+    ).split()
+)
+"""Words that many lines of a start have: the second choice."""
 
 
 def keys(pattern: str) -> tuple[bytes, ...]:
@@ -197,7 +207,12 @@ def keys(pattern: str) -> tuple[bytes, ...]:
         for match in re.finditer(r"[A-Za-z_]\w{3,}", plain)
         if "\0" not in plain[max(match.start() - 1, 0) : match.end() + 1]
     ]
-    return tuple(sorted(dict.fromkeys(found), key=lambda word: (word in _COMMON, -len(word))))
+    return tuple(sorted(dict.fromkeys(found), key=_frequency))
+
+
+def _frequency(word: bytes) -> tuple[bool, bool, bool, int]:
+    """Orders words by how often logs have them."""
+    return word in _EVERYWHERE, word in _COMMON, word in _OFTEN, -len(word)
 
 
 @cache
@@ -224,14 +239,15 @@ def _table(rules: tuple[Rule, ...]) -> dict[bytes, tuple[_Sign, ...]]:
     patterns = ((rule, pattern) for rule in rules for pattern in rule.patterns)
     for order, (rule, pattern) in enumerate(patterns):
         words = keys(pattern)
-        for key in words[:KEYS]:
+        rare = [word for word in words[:KEYS] if word not in _COMMON | _OFTEN]
+        for key in rare or words[:1]:
             table[key] = (*table.get(key, ()), _Sign(order, rule, pattern, words))
     return table
 
 
 _NOISE = re.compile("|".join(f"(?:{pattern})" for pattern in NOISE))
 _DEATH = re.compile("|".join(DEATH))
-_FACTS = {name: re.compile(pattern) for name, pattern in FACTS.items()}
+_FACTS = {name: (keys(pattern)[0].decode(), re.compile(pattern)) for name, pattern in FACTS.items()}
 _VERSION = re.compile("|".join(VERSION))
 _TELLING = frozenset(
     key
@@ -472,8 +488,8 @@ class Reader:
                 self._start, self._serve, self.ready, self._stopping = _State(), _State(), False, 0
             if self.phase != phase and len(self.phases) < MAX_PHASES:
                 self.phases.append(Phase(name=phase, line=line.number, text=line.text))
-        for name, pattern in _FACTS.items():
-            if found := pattern.search(message):
+        for name, (word, pattern) in _FACTS.items():
+            if word in message and (found := pattern.search(message)):
                 self.facts[name] = found[1]
         if any(text in message for text in READY) and (not self._sources - {""} or line.source in self._sources):
             self.ready, self._ready_at = True, line.number
@@ -550,7 +566,7 @@ class Reader:
         shown = self._unknown()
         rule = self._by_state(exit_code, oom_killed, timed_out=timed_out_s is not None)
         if rule and (oom_killed or not shown):
-            return self._answer(rule, values, self._last_lines()[-1:])
+            return self._answer(rule, values, self._last_lines())
         if daemon_error:
             shown = [*shown, clean(daemon_error.encode(), 1)]
         ended_early = exit_code == 0 and not self.ready and not self._stopping
