@@ -27,10 +27,15 @@ def read_host() -> Host:
         memory_available_gib=available,
         gpu=gpu,
         driver=driver,
-        boot_id=_text("/proc/sys/kernel/random/boot_id").strip() or None,
+        boot_id=boot_id(),
         oom_kills=oom_kills(),
         product=_text("/sys/class/dmi/id/product_name").strip() or None,
     )
+
+
+def boot_id() -> str | None:
+    """What the kernel calls this boot; another one means that the host was restarted in between."""
+    return _text("/proc/sys/kernel/random/boot_id").strip() or None
 
 
 def memory_available_gib() -> float | None:

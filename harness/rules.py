@@ -1218,7 +1218,7 @@ RULES: tuple[Rule, ...] = (
         id="ulimit-refused",
         stage=Stage.DAEMON,
         patterns=(
-            r"error setting rlimits?(?: type (?P<type>\d+))?",
+            r"error setting rlimits?(?:.*\btype (?P<type>\d+))?",
             r"ulimit: .*cannot modify limit",
             r"ulimit: error setting limit",
             r"invalid ulimit argument: (?P<what>.*)",
