@@ -336,6 +336,7 @@ class Reader:
         self._fatal: Evidence | None = None
         self._told = False
         self._seeking = False
+        self._sought = 0
 
     @property
     def phase(self) -> str | None:
@@ -431,7 +432,8 @@ class Reader:
         starting = not (self.ready or self._stopping or self._start.crash or self._seeking)
         if tells and starting:
             if data.find(_TRACEBACK, start, _end(data, start)) >= 0:
-                self._seek(data, start, number)
+                if number >= self._sought:
+                    self._seek(data, start, number)
             else:
                 self._crash(_line(data, start, number))
 
@@ -446,7 +448,7 @@ class Reader:
                 if self._crash(_line(data, start, number)):
                     break
             start, number = end, number + 1
-        self._seeking = False
+        self._seeking, self._sought = False, number
 
     def _crash(self, line: Line) -> bool:
         """Whether a line ends a traceback; keep it when it says more than that there was one."""
