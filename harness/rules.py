@@ -235,7 +235,7 @@ RULES: tuple[Rule, ...] = (
                 r"CUDA out of memory\. Tried to allocate (?P<wanted>[\d.]+ [KMG]iB)(?:.*?total capacity of "
                 r"(?P<total>[\d.]+ GiB))?(?:.*?of which (?P<free>[\d.]+ [KMG]iB) is free)?"
             ),
-            r"OutOfMemoryError: (?:CUDA|HIP) out of memory",
+            r"OutOfMemoryError: \w+ out of memory",
             r"CUDA out of memory occurred when warming up sampler with (?P<requests>\d+)",
             r"CUDA error: out of memory",
             r"CUDA driver error: out of memory",
@@ -1248,6 +1248,8 @@ RULES: tuple[Rule, ...] = (
             r"Timed out after (?P<waited>\d+) ?s(?:econds)? waiting for (?:clients|engine|server)",
             r"DistStoreError: (?P<what>.*)",
             r"Did not receive response from front-end process",
+            r"failed to start within (?:the )?timeout",
+            r"did not become (?:ready|healthy) (?:in|within)",
         ),
         consequence_of=("*",),
         timeout=True,
