@@ -98,7 +98,7 @@ NOISE: tuple[str, ...] = (
     r"\bprompt: ['\"]",
     r"HTTP/1\.[01]\" \d{3}",
     r"DeprecationWarning|FutureWarning|UserWarning|CancelledError|BrokenPipeError",
-    r"^(?:import|from|print|raise|return|if|logger)\b",
+    r"^\s*(?:import|from|print|raise|return|if|logger)\b",
 )
 """A line with one of these is never a failure, whatever words it carries."""
 
