@@ -496,7 +496,7 @@ class Reader:
         if any(text in message for text in READY) and (not self._sources - {""} or line.source in self._sources):
             self.ready, self._ready_at = True, line.number
             self._start, self._serve, self._previous = _State(), _State(), _State()
-        if not self._stopping and _DEATH.search(message):
+        if not self._stopping and _DEATH.search(message) and not _NOISE.search(message):
             self._state.death = self._state.death or line
             self._fatal = self._fatal or Evidence(line=line.number, text=line.text)
         if not self._state.death and any(text in line.text for text in STOPPING):

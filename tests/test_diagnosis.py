@@ -189,6 +189,12 @@ class TestExitState:
         """137, OOMKilled, exit 0 after the engine died, a log that just stops."""
         assert rule(log, **state) == expected
 
+    def test_where_only_the_exit_state_speaks_the_last_lines_are_the_evidence(self) -> None:
+        """With their numbers."""
+        found = diagnose(START, exit_code=137)
+        assert found is not None
+        assert [line.line for line in found.evidence] == [1, 2, 3, 4]
+
     def test_a_start_that_timed_out_names_its_phase(self) -> None:
         """The phase it hung in is the clue."""
         found = diagnose(START, timed_out_s=600)
@@ -234,6 +240,33 @@ class TestHealthy:
             "(APIServer pid=1) ERROR 09-28 16:00:00 [serving_chat.py:257] TypeError: can only concatenate str\n"
         )
         assert rule(START + READY + bad) is None
+
+    def test_a_prompt_in_the_log_kills_nobody(self) -> None:
+        """What a user asked about is no death, and ends no wait."""
+        reader = Reader()
+        reader.feed((START + READY).encode())
+        asked = (
+            "INFO 01-03 18:37:00 [logger.py:37] Received request cmpl-1: prompt: 'Engine core initialization failed'\n"
+        )
+        assert reader.feed(asked.encode()) is None
+        assert reader.diagnosis() is None
+
+    def test_another_try_in_one_piece_of_the_log_is_not_taken_for_serving(self) -> None:
+        """A complaint before the engine listens is read again with the lines after it, and stays before it."""
+        complaint = "(APIServer pid=1) ERROR 03-01 13:30:11 [x.py:1] default chat template is no longer allowed\n"
+        assert diagnose([START + complaint + READY, "INFO:     more\n", "and more\n"]) is None
+
+    def test_a_collectors_level_is_not_the_lines(self) -> None:
+        """A log collector calls everything INFO; vLLM's own level behind it counts, and a traceback has none."""
+        collected = "INFO 2025-11-19T20:16:36.09Z [resource.labels.containerName: vllm] "
+        assert rule("".join(f"{collected}{line}\n" for line in died(OOM).splitlines())) == "cuda-oom"
+
+    def test_an_exception_without_its_traceback_is_a_failure(self) -> None:
+        """Somebody picked the last line out of a log."""
+        assert (
+            rule("(EngineCore pid=9) ERROR 01-01 10:00:00 [core.py:1] ValueError: nobody knows this\n") == "unexplained"
+        )
+        assert rule("docker: Error response from daemon: network x not found\n") == "unexplained"
 
     def test_a_missing_vocabulary_is_although_the_engine_serves_on(self) -> None:
         """Every chat of gpt-oss fails: the deployment is not usable."""
