@@ -16,11 +16,12 @@ from harness.dialects import dialect
 from harness.engine import Engine, EngineError
 from harness.flags import LABEL, observed, resolve, shell_line
 from harness.history import since_last_accepted
-from harness.host import oom_kills, read_host
-from harness.launch import Launched, clear, launch, refused, settle
+from harness.host import boot_id, oom_kills, read_host
+from harness.launch import Launched, clear, launch, leftovers, refused, settle
 from harness.preflight import preflight, provide
 from harness.progress import Progress
 from harness.record import (
+    KERNEL_KILLS,
     UNFINISHED,
     ImageFacts,
     Phase,
@@ -28,6 +29,7 @@ from harness.record import (
     Recorder,
     TestOutcome,
     blocking,
+    lost,
     new_directory,
     this_harness,
 )
@@ -146,6 +148,7 @@ def attempt(
     fault = variant.benches[bench.name].fault
     environ = environment(bench)
     redactor = from_environment(environ)
+    recover(reports, engine, progress)
     with ExitStack() as stack:
         scene = None
         wrong, place = variant, bench
@@ -262,6 +265,27 @@ def adopted(
         yield _verified(variant, bench, recorder, launched, None)
 
 
+def recover(reports: Path, engine: Engine, progress: Progress) -> None:
+    """End the records that a restart of the host left without an end: the verdict says so, with the container's exit.
+
+    Call it before the box is cleared: the container that was left behind is the witness.
+    """
+    now = boot_id()
+    for directory, record in lost(reports, now):
+        run = f"{LABEL}.run"
+        mine = record.declared.labels.get(run)
+        witness = None
+        for holder in leftovers(engine):
+            container = engine.find(holder.id)
+            if container and mine and container.inspect()["Config"]["Labels"].get(run) == mine:
+                witness = container.exited()
+        recorder = Recorder(record, directory)
+        recorder.update(exit=record.exit or witness)
+        ended = recorder.finish(interrupted=True, boot_id=now)
+        conclude(recorder)
+        progress.say(f"{directory.name}: {ended.reason}")
+
+
 def _begin(variant: Variant, bench: Bench, reports: Path, tests_available: int, redactor: Redactor) -> Recorder:
     """A record that calls itself interrupted, on disk."""
     started = datetime.now(UTC)
@@ -292,12 +316,12 @@ def _ending(recorder: Recorder, interrupted: Callable[[], bool], sign_key: Path 
         yield
         ended = True
     except EngineError as error:
-        lost = Check(name="docker", ok=False, found=str(error), wanted="an engine that answers", remedy="see above")
-        recorder.update(preflight=(*recorder.record.preflight, lost))
+        gone = Check(name="docker", ok=False, found=str(error), wanted="an engine that answers", remedy="see above")
+        recorder.update(preflight=(*recorder.record.preflight, gone))
         ended = True
         raise
     finally:
-        recorder.finish(interrupted=interrupted() or not ended)
+        recorder.finish(interrupted=interrupted() or not ended, boot_id=boot_id())
         conclude(recorder, sign_key)
 
 
@@ -413,7 +437,7 @@ def _kernel_kills(before: Host) -> tuple[Measurement, ...]:
     now = oom_kills()
     if before.oom_kills is None or now is None:
         return ()
-    return (Measurement(name="kernel_oom_kills", value=now - before.oom_kills, unit="processes"),)
+    return (Measurement(name=KERNEL_KILLS, value=now - before.oom_kills, unit="processes"),)
 
 
 def _facts(image: Image | None) -> ImageFacts | None:

@@ -16,6 +16,7 @@ Everything that is knowledge about a failure stands in `harness.rules`; nothing 
 
 from __future__ import annotations
 
+import builtins
 import codecs
 import json
 import re
@@ -43,13 +44,13 @@ from harness.types import Diagnosis, Evidence, Rule, Stage, Text
 SEEK_LINES = 400
 """Lines of one traceback that are read to find its end."""
 KEYS = 2
-"""Words of a pattern that are looked for: two, so that one is left when a wrapped line broke the other."""
+"""Words of a pattern that are looked for, if rare: two, so that one is left when a wrapped line broke the other."""
 WRAPPED = 60
 """Characters of the shortest line that may have been wrapped."""
 MAX_PHASES = 1000
 """Announced phases that are kept; a restart loop announces the same ones again and again."""
 TAIL_LINES = 12
-"""Last lines that an unexplained failure shows."""
+"""Last lines that are shown where the exit state is all there is, or nothing is known."""
 ROOM = 0.05
 """Share that a computed share stays below what was free: free memory moves between two starts."""
 HITS_PER_RULE = 20
@@ -80,7 +81,7 @@ _PREFIX = re.compile(
     | \[\s*\d+\.\d+\]\s(?P<kernel>)
     | >\s
     | \[rank\d+\]:\s?
-    | \((?:[A-Z]\w*)(?:[^()]*)\bpid=\d+[^()]*\)\s?
+    | (?P<inner>\((?:[A-Z]\w*)(?:[^()]*)\bpid=\d+[^()]*\)\s?|\[resource\.labels\.[\w.]+:\s[^\]]*\]\s)
     """,
     re.VERBOSE,
 )
@@ -116,15 +117,17 @@ def clean(raw: bytes, number: int = 0) -> Line:
         text = _REMAINS.sub("", text)
     if "\r" in text:  # a progress bar that overwrote itself: what was left standing
         text = next((part for part in reversed(text.split("\r")) if part.strip()), "")
-    message, source = text.lstrip(), ""
-    while found := _PREFIX.match(message):
-        source = source or found["compose"] or found["pod"] or found["syslog"] or found["journal"] or ""
-        if found["kernel"] is not None:
-            source = source or "kernel"
+    message, source, level = text.lstrip(), "", ""
+    while found := _PREFIX.match(message) or (None if level else _LEVEL.match(message)):
+        if found.re is _LEVEL:
+            level = found["level"]
+        else:
+            source = source or found["compose"] or found["pod"] or found["syslog"] or found["journal"] or ""
+            if found["kernel"] is not None:
+                source = source or "kernel"
+            if found["inner"]:  # a level in front of it was the collector's own
+                level = ""
         message = message[found.end() :]
-    level = ""
-    if found := _LEVEL.match(message):
-        level, message = found["level"], message[found.end() :]
     return Line(number=number, text=text, message=message, source=source, level=level)
 
 
@@ -169,6 +172,16 @@ _COMMON = frozenset(
     ).split()
 )
 """Words that healthy logs are full of: taken as a key only when a pattern has no other."""
+_EVERYWHERE = frozenset((b"Engine", b"EngineCore", b"INFO", b"WARNING", b"WorkerProc", b"engine", b"process"))
+"""Words that stand in front of every line, or nearly so: the last choice."""
+_OFTEN = frozenset(
+    (
+        b"Application Available Model Starting Warning allocate application attribute capability chat code "
+        b"compute copy devices exit found graph have init kernel limit loop memory method node open path requires "
+        b"selected size start vLLM valid version wait"
+    ).split()
+)
+"""Words that many lines of a start have: the second choice."""
 
 
 def keys(pattern: str) -> tuple[bytes, ...]:
@@ -194,7 +207,12 @@ def keys(pattern: str) -> tuple[bytes, ...]:
         for match in re.finditer(r"[A-Za-z_]\w{3,}", plain)
         if "\0" not in plain[max(match.start() - 1, 0) : match.end() + 1]
     ]
-    return tuple(sorted(dict.fromkeys(found), key=lambda word: (word in _COMMON, -len(word))))
+    return tuple(sorted(dict.fromkeys(found), key=_frequency))
+
+
+def _frequency(word: bytes) -> tuple[bool, bool, bool, int]:
+    """Orders words by how often logs have them."""
+    return word in _EVERYWHERE, word in _COMMON, word in _OFTEN, -len(word)
 
 
 @cache
@@ -221,14 +239,15 @@ def _table(rules: tuple[Rule, ...]) -> dict[bytes, tuple[_Sign, ...]]:
     patterns = ((rule, pattern) for rule in rules for pattern in rule.patterns)
     for order, (rule, pattern) in enumerate(patterns):
         words = keys(pattern)
-        for key in words[:KEYS]:
+        rare = [word for word in words[:KEYS] if word not in _COMMON | _OFTEN]
+        for key in rare or words[:1]:
             table[key] = (*table.get(key, ()), _Sign(order, rule, pattern, words))
     return table
 
 
 _NOISE = re.compile("|".join(f"(?:{pattern})" for pattern in NOISE))
 _DEATH = re.compile("|".join(DEATH))
-_FACTS = {name: re.compile(pattern) for name, pattern in FACTS.items()}
+_FACTS = {name: (keys(pattern)[0].decode(), re.compile(pattern)) for name, pattern in FACTS.items()}
 _VERSION = re.compile("|".join(VERSION))
 _TELLING = frozenset(
     key
@@ -236,6 +255,10 @@ _TELLING = frozenset(
     for key in keys(pattern)[:1]
 )
 _TRACEBACK = b"Traceback"
+_RAISED = frozenset(
+    name.encode() for name, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, Exception)
+)
+"""Exceptions that end a start although the traceback's head is missing: a log that was cut or picked from."""
 _ENDING = re.compile(rb"Error|Exception|Interrupt|Exit")
 
 
@@ -296,6 +319,7 @@ class Reader:
         """Numbers and names the engine logs about itself, keys of `rules.FACTS`; the last value wins."""
         self.ready = False
         """The engine listened (and has not been started again since)."""
+        self._ready_at = 0
         self.lines = 0
         """Complete lines read."""
         self._table = _table(rules)
@@ -312,6 +336,7 @@ class Reader:
         self._fatal: Evidence | None = None
         self._told = False
         self._seeking = False
+        self._sought = 0
 
     @property
     def phase(self) -> str | None:
@@ -382,12 +407,12 @@ class Reader:
 
         None stands for a line that tells about the course of things.
         """
-        starting = set() if self.ready else {_TRACEBACK}
+        starting = set() if self.ready or self._start.crash else {_TRACEBACK} | _RAISED
         for key in words & (self._table.keys() | _TELLING | starting):
             signs: list[_Sign | None] = [
                 sign for sign in self._table.get(key, ()) if words.issuperset(sign.words) and self._open(sign.rule)
             ]
-            if key in _TELLING or key == _TRACEBACK:
+            if key in _TELLING or key in starting:
                 signs.append(None)
             if signs:
                 yield key, signs
@@ -405,8 +430,12 @@ class Reader:
                 window = window or _window(data, start, number)
                 self._confirm(sign, window, number)
         starting = not (self.ready or self._stopping or self._start.crash or self._seeking)
-        if tells and starting and data.find(_TRACEBACK, start, _end(data, start)) >= 0:
-            self._seek(data, start, number)
+        if tells and starting:
+            if data.find(_TRACEBACK, start, _end(data, start)) >= 0:
+                if number >= self._sought:
+                    self._seek(data, start, number)
+            else:
+                self._crash(_line(data, start, number))
 
     def _seek(self, data: bytes, start: int, number: int) -> None:
         """Find the line that ends a traceback, here or in the next block."""
@@ -416,13 +445,18 @@ class Reader:
             if start >= len(data):
                 return
             if _ENDING.search(data, start, end):
-                line = _line(data, start, number)
-                if _EXCEPTION.match(line.message) and line.level not in _QUIET:
-                    if not _NOISE.search(line.message) and not _DEATH.search(line.message):
-                        self._start.crash = line
+                if self._crash(_line(data, start, number)):
                     break
             start, number = end, number + 1
-        self._seeking = False
+        self._seeking, self._sought = False, number
+
+    def _crash(self, line: Line) -> bool:
+        """Whether a line ends a traceback; keep it when it says more than that there was one."""
+        if not _EXCEPTION.match(line.message) or line.level in _QUIET or not self._ours(line.source):
+            return False
+        if not _NOISE.search(line.message) and not _DEATH.search(line.message):
+            self._start.crash = line
+        return True
 
     def _keep(self, data: bytes) -> None:
         """What the next block and the end need: the last lines."""
@@ -456,13 +490,13 @@ class Reader:
                 self._start, self._serve, self.ready, self._stopping = _State(), _State(), False, 0
             if self.phase != phase and len(self.phases) < MAX_PHASES:
                 self.phases.append(Phase(name=phase, line=line.number, text=line.text))
-        for name, pattern in _FACTS.items():
-            if found := pattern.search(message):
+        for name, (word, pattern) in _FACTS.items():
+            if word in message and (found := pattern.search(message)):
                 self.facts[name] = found[1]
         if any(text in message for text in READY) and (not self._sources - {""} or line.source in self._sources):
-            self.ready = True
+            self.ready, self._ready_at = True, line.number
             self._start, self._serve, self._previous = _State(), _State(), _State()
-        if not self._stopping and _DEATH.search(message):
+        if not self._stopping and _DEATH.search(message) and not _NOISE.search(message):
             self._state.death = self._state.death or line
             self._fatal = self._fatal or Evidence(line=line.number, text=line.text)
         if not self._state.death and any(text in line.text for text in STOPPING):
@@ -481,6 +515,8 @@ class Reader:
         if (level in _QUIET and not sign.rule.quiet) or _NOISE.search(lines[0].message):
             return
         if self._stopping and sign.rule.stage is not Stage.DAEMON:
+            return
+        if self.ready and number <= self._ready_at:  # read again for what follows it: a try that succeeded after all
             return
         state = self._state
         if any(hit.rule.id == sign.rule.id and hit.number == lines[0].number for hit in state.hits):
@@ -532,7 +568,7 @@ class Reader:
         shown = self._unknown()
         rule = self._by_state(exit_code, oom_killed, timed_out=timed_out_s is not None)
         if rule and (oom_killed or not shown):
-            return self._answer(rule, values, self._last_lines()[-1:])
+            return self._answer(rule, values, self._last_lines())
         if daemon_error:
             shown = [*shown, clean(daemon_error.encode(), 1)]
         ended_early = exit_code == 0 and not self.ready and not self._stopping
@@ -556,7 +592,7 @@ class Reader:
         if self.ready:
             return []
         state = self._start if self._start.death or self._start.crash else self._previous
-        return [line for line in (state.crash, state.death) if line is not None]
+        return [line for line in (state.crash, state.death) if line is not None and self._ours(line.source)]
 
     def _hits(self, exit_code: int | None, oom_killed: bool) -> Iterator[Hit]:
         """Hits that count: of the start that failed, or of the engine that died while it served."""
@@ -566,8 +602,11 @@ class Reader:
             hits = self._start.hits or ([] if self._start.crash else self._previous.hits)
             if self._start.death:  # it never served: that it is dead is no news, unless the line says why
                 hits = [hit for hit in hits if hit.rule.id != DEATH_RULE or hit.groups]
-        ours = {hit.source for hit in hits if "vllm" in hit.source.lower()} | self._sources | HOST_SOURCES | {""}
-        yield from (hit for hit in hits if not self._sources or hit.source in ours)
+        yield from (hit for hit in hits if self._ours(hit.source) or hit.source in HOST_SOURCES)
+
+    def _ours(self, source: str) -> bool:
+        """Whether a writer is the deployment, where several write into one log."""
+        return not self._sources or source in self._sources or not source or "vllm" in source.lower()
 
     def _counts(self, hit: Hit, crashed: bool) -> bool:
         """Whether what was seen while serving is the deployment's failure, not one request's."""

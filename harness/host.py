@@ -31,7 +31,7 @@ def read_host() -> Host:
         memory_available_gib=available,
         gpu=gpu,
         driver=driver,
-        boot_id=_text("/proc/sys/kernel/random/boot_id").strip() or None,
+        boot_id=boot_id(),
         oom_kills=oom_kills(),
         product=_dmi("product_name"),
         serial_sha256=serial_sha256(_dmi("product_serial") or ""),
@@ -54,6 +54,11 @@ def dgx_os(release: str) -> str | None:
     said = dict(re.findall(r'^(\w+)="?([^"\n]*)', release, re.MULTILINE))
     version = said.get("DGX_OTA_VERSION") or said.get("DGX_SWBUILD_VERSION")
     return f"{said.get('DGX_NAME', 'DGX OS')} {version}" if version else None
+
+
+def boot_id() -> str | None:
+    """What the kernel calls this boot; another one means that the host was restarted in between."""
+    return _text("/proc/sys/kernel/random/boot_id").strip() or None
 
 
 def memory_available_gib() -> float | None:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -41,6 +42,9 @@ SHARED = ("memory_back_after_stop", "soak_memory_kept")
 UNFINISHED = "the run did not reach its end"
 LARGEST = 64 << 20
 """Bytes of the largest record that is read; a real one has some hundred thousand."""
+LOST = "the host restarted during this run: the host was lost, which judges no model"
+KERNEL_KILLS = "kernel_oom_kills"
+"""Measurement: processes that the kernel killed for memory during the run."""
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -232,20 +236,24 @@ def blocking(record: Record) -> list[Check]:
     return [c for c in record.preflight if not c.ok and not (fault and c.name in fault.despite)]
 
 
-def judge(record: Record, *, interrupted: bool = False) -> tuple[Verdict, str]:
-    """The verdict of what a record holds so far, with its reason. Pure."""
+def judge(record: Record, *, interrupted: bool = False, boot_id: str | None = None) -> tuple[Verdict, str]:
+    """The verdict of what a record holds so far, with its reason; `boot_id` is the host's at the end. Pure."""
     failing = blocking(record)
     failed = [test for test in record.tests if test.outcome in ("failed", "error")]
     over = [m for m in record.measurements if not m.ok]
     late = [m for m in over if m.name not in SHARED]
     expects = record.expectation.expects
+    if boot_id and record.host.boot_id not in (None, boot_id):
+        return Verdict.INTERRUPTED, f"{LOST} (boot {record.host.boot_id}, then {boot_id})"
     if interrupted:
         return Verdict.INTERRUPTED, UNFINISHED
     if failing:
         return Verdict.BLOCKED, "; ".join(f"preflight {c.name}: {c.found} → {c.remedy}" for c in failing)
     if record.diagnosis is not None and record.diagnosis.rule != expects:
         wanted = "" if expects == "healthy" else f" (expected: {expects})"
-        return Verdict.REJECTED, f"{record.diagnosis.rule}: {record.diagnosis.cause.en}{wanted}"
+        kills = sum(int(m.value) for m in record.measurements if m.name == KERNEL_KILLS)
+        killed = f"; the kernel killed {kills} processes for memory meanwhile" if kills else ""
+        return Verdict.REJECTED, f"{record.diagnosis.rule}: {record.diagnosis.cause.en}{wanted}{killed}"
     if record.diagnosis is None and expects != "healthy":
         return Verdict.REJECTED, f"healthy, where {expects} was expected"
     if failed:
@@ -284,11 +292,25 @@ class Recorder:
         write_atomically(self.directory / FILE, self.written.model_dump_json(indent=2) + "\n")
         return self.record
 
-    def finish(self, *, interrupted: bool = False, **changes: Any) -> Record:
-        """Attach the log, judge, write the record."""
+    def finish(self, *, interrupted: bool = False, boot_id: str | None = None, **changes: Any) -> Record:
+        """Attach the log, judge, write the record. `boot_id`: the host's, now."""
         self.update(attachments=tuple(attach(path) for path in (self.log,) if path.exists()), **changes)
-        verdict, reason = judge(self.record, interrupted=interrupted)
+        verdict, reason = judge(self.record, interrupted=interrupted, boot_id=boot_id)
         return self.update(verdict=verdict, reason=reason, ended=datetime.now(UTC))
+
+
+def lost(reports: Path, boot_id: str | None) -> tuple[tuple[Path, Record], ...]:
+    """Records below `reports` that never ended because the host did: directory and record, of another boot.
+
+    A file that is no record of this version is passed over: it is not this run's to judge.
+    """
+    found = []
+    for file in sorted(reports.glob(f"*/{FILE}")) if boot_id else ():
+        with suppress(RecordError):
+            record = read(file)
+            if record.ended is None and record.host.boot_id not in (None, boot_id):
+                found.append((file.parent, record))
+    return tuple(found)
 
 
 def new_directory(reports: Path, variant: Variant, bench: Bench, now: datetime) -> Path:

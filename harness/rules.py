@@ -32,6 +32,7 @@ DEATH: tuple[str, ...] = (
     r"WorkerProc failed to start",
     r"WorkerProc initialization failed",
     r"Engine process failed to start",
+    r"Error response from daemon: ",
 )
 """The start fails. Never the cause: that stands elsewhere, and these lines only say that there is one."""
 
@@ -97,7 +98,7 @@ NOISE: tuple[str, ...] = (
     r"\bprompt: ['\"]",
     r"HTTP/1\.[01]\" \d{3}",
     r"DeprecationWarning|FutureWarning|UserWarning|CancelledError|BrokenPipeError",
-    r"^(?:import|from|print|raise|return|if|logger)\b",
+    r"^\s*(?:import|from|print|raise|return|if|logger)\b",
 )
 """A line with one of these is never a failure, whatever words it carries."""
 
@@ -234,7 +235,7 @@ RULES: tuple[Rule, ...] = (
                 r"CUDA out of memory\. Tried to allocate (?P<wanted>[\d.]+ [KMG]iB)(?:.*?total capacity of "
                 r"(?P<total>[\d.]+ GiB))?(?:.*?of which (?P<free>[\d.]+ [KMG]iB) is free)?"
             ),
-            r"OutOfMemoryError: (?:CUDA|HIP) out of memory",
+            r"OutOfMemoryError: \w+ out of memory",
             r"CUDA out of memory occurred when warming up sampler with (?P<requests>\d+)",
             r"CUDA error: out of memory",
             r"CUDA driver error: out of memory",
@@ -244,6 +245,7 @@ RULES: tuple[Rule, ...] = (
             r"CUBLAS_STATUS_ALLOC_FAILED",
             r"DefaultCPUAllocator: (?:can't allocate memory|not enough memory)",
             r"NV_ERR_NO_MEMORY",
+            r"Triton Error \[CUDA\]: out of memory",
         ),
         cause=Text(
             en="The GPU ran out of memory[[ while allocating {wanted}]][[ ({free} free of {total})]].",
@@ -267,9 +269,9 @@ RULES: tuple[Rule, ...] = (
             r"Failed core proc\(s\): \{[^}]*: -9\b",
             (
                 r"(?:Out of memory|Memory cgroup out of memory): Killed process (?P<pid>\d+) "
-                r"\((?P<process>VLLM|vllm|python|ray|pt_main)"
+                r"\((?P<process>[Vv][Ll][Ll][Mm]|EngineCore|python|ray|pt_main|cicc|nvcc|ptxas)"
             ),
-            r"oom-kill:.*task=(?P<process>VLLM|vllm|python|ray|pt_main)",
+            r"oom-kill:.*task=(?P<process>[Vv][Ll][Ll][Mm]|EngineCore|python|ray|pt_main|cicc|nvcc|ptxas)",
             r"A process of this unit has been killed by the OOM killer",
             r"code=killed, status=9/KILL",
             r"Failed with result 'oom-kill'",
@@ -277,11 +279,16 @@ RULES: tuple[Rule, ...] = (
             r"exitcode -9\b",
             r"exitcode: -9\b",
             r"signal SIGKILL",
+            r"was killed due to the node running low on memory",
             r"exited with code 137",
             r"^Killed$",
             r"\d+ Killed (?:vllm|python)",
             r"line \d+: +\d+ Killed\b",
             r"Engine process \(pid \d+\) died.*(?:-9|SIGKILL)",
+            r"\bOOMKilled\b(?!\"?\s*[:=]\s*\"?false)",
+            r"Exited \(137\)",
+            r"sending SIG(?:TERM|KILL) to process (?P<pid>\d+) .*(?P<process>[Vv][Ll][Ll][Mm]|python)",
+            r"due to memory pressure",
         ),
         serving=True,
         exit_codes=(137,),
@@ -356,6 +363,7 @@ RULES: tuple[Rule, ...] = (
             r"Ports are not available",
             r"EADDRINUSE",
             r"socket has failed to listen",
+            r"address already in use",
         ),
         serving=True,
         cause=Text(
@@ -384,8 +392,10 @@ RULES: tuple[Rule, ...] = (
             r"unknown or invalid runtime name: nvidia",
             r"[Uu]nknown runtime specified nvidia",
             r"unresolvable CDI devices (?P<device>\S+)",
-            r"nvidia-container-cli: initialization error: (?:load library failed|nvml error: driver not loaded)",
-            r"nvidia-container-cli: (?:device error|detection error|ldcache error|mount error)",
+            (
+                r"nvidia-container-cli(?:\.real)?: (?:initialization|device|detection|ldcache|mount) error"
+                r"(?!.*version mismatch)"
+            ),
             r"nvidia-container-cli: .*libnvidia-ml\.so",
             r"nvidia-container-runtime-hook.*(?:not found|no such file)",
             r"Failed to infer device type",
@@ -399,6 +409,8 @@ RULES: tuple[Rule, ...] = (
             r"NVMLError_Unknown",
             r"CUDA unknown error",
             r"system not yet initialized",
+            r"Device string must not be empty",
+            r"Torch not compiled with CUDA enabled",
         ),
         cause=Text(
             en=(
@@ -424,7 +436,7 @@ RULES: tuple[Rule, ...] = (
         id="driver-mismatch",
         stage=Stage.START,
         patterns=(
-            r"nvidia-container-cli: requirement error: unsatisfied condition: (?P<condition>[^,]+)",
+            r"nvidia-container-cli(?:\.real)?: requirement error: unsatisfied condition: (?P<condition>[^,\\]+)",
             r"The NVIDIA driver on your system is too old \(found version (?P<driver>\d+)\)",
             r"CUDA driver version is insufficient for CUDA runtime version",
             r"Driver/library version mismatch",
@@ -476,6 +488,18 @@ RULES: tuple[Rule, ...] = (
             r"(?P<arch>(?:sm|SM)_?\d+\w*) not supported",
             r"device kernel image is invalid",
             r"CUDA error: invalid device function",
+            r"No supported CUDA architectures found",
+            r"not supported in this architecture",
+            r"Unsupported architecture",
+            r"only supports? (?P<wanted>Turing|Ampere|Hopper|Blackwell)\b",
+            r"compute capability not supported",
+            r"does not support .* with (?:compute )?capability (?P<arch>[\d.]+)",
+            r"No compiled \w+ for .*(?:compute|CUDA device) capability\D*(?P<arch>\d+)",
+            r"No valid attention backend found",
+            r"Failed to open: \S*(?P<arch>sm\d+\w*)\.cuh",
+            r"Failed to (?:run|initialize) cutlass .* on (?P<arch>sm\d+)",
+            r"nvrtc: error: invalid value for --gpu-architecture",
+            r"requires (?:GPUs? with )?(?:sm_?|compute capability )(?P<wanted>\d[\d.]*\w*) or (?:higher|newer|above)",
         ),
         cause=Text(
             en="The image has no kernels for this GPU's architecture[[ ({arch})]].",
@@ -510,6 +534,9 @@ RULES: tuple[Rule, ...] = (
             r"invalid reference format",
             r"failed to register layer",
             r"error pulling image",
+            r"failed to fetch (?:anonymous|oauth) token",
+            r"failed to authorize: ",
+            r"failed to copy: httpReadSeeker: ",
         ),
         consequence_of=("disk-full",),
         cause=Text(
@@ -567,6 +594,7 @@ RULES: tuple[Rule, ...] = (
             r": exec: (?P<command>\S+): not found",
             r"No module named '?(?P<command>vllm\b[\w.]*)",
             r"can't open file '(?P<command>[^']+)'",
+            r"[Nn]o command specified",
         ),
         exit_codes=(126, 127),
         cause=Text(
@@ -594,6 +622,9 @@ RULES: tuple[Rule, ...] = (
             r"Cannot access gated repo for url \S*?huggingface\.co/(?P<model>[\w.-]+/[\w.-]+)",
             r"Access to model (?P<model>\S+) is restricted",
             r"awaiting a review from the repo authors",
+            r"enable access to public gated repositories",
+            r"403 Client Error.* for url: \S*huggingface\.co",
+            r"403 Forbidden: ",
         ),
         cause=Text(
             en="The model is gated on Hugging Face and this token has no access[[: {model}]].",
@@ -625,7 +656,7 @@ RULES: tuple[Rule, ...] = (
             r"outgoing traffic has been disabled",
             r"Invalid username or password",
             r"does not appear to have a file named (?P<file>config\.json)",
-            r"40[134] Client Error: .* for url: \S*huggingface\.co",
+            r"(?:40[14]|429|50\d) (?:Client|Server) Error: .* for url: \S*huggingface\.co",
             r"Can't load the configuration of '(?P<model>[^']+)'",
             r"Revision Not Found for url",
             r"Max retries exceeded with url: .*huggingface",
@@ -634,6 +665,13 @@ RULES: tuple[Rule, ...] = (
             r"CAS service error",
             r"Temporary failure in name resolution",
             r"Name or service not known",
+            r"host='(?P<host>huggingface\.co|[\w.-]*\.huggingface\.co|[\w.-]*\.hf\.co|hf-mirror\.com)'.*(?:Max retries exceeded|Read timed out)",
+            r"ConnectError: \[Errno -?\d+\]",
+            r"All connection attempts failed",
+            r"CERTIFICATE_VERIFY_FAILED",
+            r"is not a valid git identifier",
+            r"Entry Not Found for url: \S*/config\.json",
+            r"No such file or directory: '?(?P<model>[^']+)/config\.json",
         ),
         consequence_of=("hf-gated", "disk-full", "permission-denied"),
         cause=Text(
@@ -667,6 +705,8 @@ RULES: tuple[Rule, ...] = (
             ),
             r"Disk quota exceeded",
             r"Data processing error: .*os error 28",
+            r"\bENOSPC\b",
+            r"disk is full",
         ),
         consequence_of=("shm-too-small",),
         cause=Text(
@@ -695,7 +735,7 @@ RULES: tuple[Rule, ...] = (
                 r"required, (?P<free>\d+ MiB) free"
             ),
             r"insufficient shared memory",
-            r"No space left on device: '/dev/shm",
+            r"No space left on device: '/(?:dev/shm|psm_)",
             r"[Ee]rror while creating shared memory segment (?P<segment>\S+)",
             r"Failed core proc\(s\): \{[^}]*: -7\b",
             r"unable to (?:open|mmap|allocate|write) .*shared memory",
@@ -703,6 +743,7 @@ RULES: tuple[Rule, ...] = (
             r"/dev/shm.* No space left",
             r"posix_fallocate.*No space",
             r"exceeds memory available in /dev/shm",
+            r"unable to (?:write to|mmap \d+ bytes from) file </torch_\d",
         ),
         serving=True,
         exit_codes=(135,),
@@ -730,6 +771,9 @@ RULES: tuple[Rule, ...] = (
             r"DistBackendError",
             r"Gloo connectFullMesh failed",
             r"Connection closed by peer \[",
+            r"DistNetworkError: (?P<what>.*)",
+            r"NcclError: (?P<what>.*)",
+            r"custom_all_reduce\.cuh:\d+ '(?!an illegal)(?P<what>[^']+)",
         ),
         consequence_of=("cuda-oom", "driver-mismatch", "shm-too-small", "unsupported-arch", "host-oom-killed"),
         cause=Text(
@@ -772,6 +816,7 @@ RULES: tuple[Rule, ...] = (
             r"(?:larger|greater) than the number of available GPUs",
             r"(?:Unrecognized|Unknown|Invalid) attention backend:? (?P<flag>\S+)",
             r"does not support (?P<flag>float16)",
+            r"Invalid value '(?P<flag>[^']+)' for \w+",
         ),
         consequence_of=(
             "max-model-len-invalid",
@@ -819,6 +864,9 @@ RULES: tuple[Rule, ...] = (
             r"(?P<method>\w+) quantization is currently not supported in",
             r"Cannot find the config file for (?P<method>\w+)",
             r"Failed to find a kernel that can implement",
+            r"Quantization scheme is not supported for",
+            r"is not divisible by weight quantization block_\w",
+            r"input size is not aligned with the quantized weight shape",
         ),
         cause=Text(
             en=(
@@ -854,6 +902,9 @@ RULES: tuple[Rule, ...] = (
             r"contains custom code which must be executed to correctly load the model",
             r"requires you to execute the configuration file in that repo",
             r"Unrecognized model in (?P<arch>\S+)",
+            r"GGUF model with architecture (?P<arch>\S+) is not supported",
+            r"Unrecognized configuration class",
+            r"No model architectures are specified",
         ),
         cause=Text(
             en="This vLLM does not know the model's architecture[[: {arch}]].",
@@ -912,6 +963,10 @@ RULES: tuple[Rule, ...] = (
             r"KeyError: '(?P<what>[\w.]*layers\.\d+\.[^']+)'",
             r"does not appear to have files? named \S*(?P<what>model[\w.-]*\.safetensors|pytorch_model\S*)",
             r"Error no file named (?P<what>.*?),? found in directory",
+            r"UnpicklingError",
+            r"config file at '?(?P<what>[^' ]+)'? is not a valid JSON file",
+            r"assert param\w*\.(?:shape|size\(\)) == loaded_weight\.",
+            r"size mismatch for (?P<what>\S+): copying a param",
         ),
         consequence_of=("cuda-oom", "disk-full"),
         cause=Text(
@@ -952,6 +1007,10 @@ RULES: tuple[Rule, ...] = (
             r"does not appear to have a file named (?P<what>(?:preprocessor|tokenizer|processor)\S*\.json)",
             r"Failed to load the tokenizer",
             r"Error loading tokenizer",
+            r"Exception: (?P<what>(?:expected value|EOF while parsing .*|.*) at line \d+ column \d+)$",
+            r"could not parse ModelProto",
+            r"No tokenizer file found",
+            r"requires the (?P<what>SentencePiece|tiktoken) library",
         ),
         consequence_of=("hf-gated", "hf-missing", "disk-full", "permission-denied"),
         serving=True,
@@ -976,6 +1035,7 @@ RULES: tuple[Rule, ...] = (
         id="compile-failure",
         stage=Stage.COMPILE,
         patterns=(
+            r"torch\._inductor\.exc\.\w+: (?P<what>.*)",
             r"InductorError: (?P<what>.*)",
             r"BackendCompilerFailed: (?P<what>.*)",
             r"torch\._dynamo\.exc\.\w+: (?P<what>.*)",
@@ -993,6 +1053,9 @@ RULES: tuple[Rule, ...] = (
             r"CompilationError: at",
             r"failed to map segment from shared object",
             r"No such file or directory: '(?P<what>ninja|nvcc|gcc|g\+\+|cc)'",
+            r"CalledProcessError: Command '\[?'?\S*?(?P<what>gcc|g\+\+|\bcc|clang(?:\+\+)?|nvcc|ninja|ptxas)'",
+            r"OutOfResources: (?P<what>out of resource.*)",
+            r"Triton Error \[CUDA\]: (?!an illegal|out of memory)(?P<what>.*)",
         ),
         consequence_of=(
             "cuda-oom",
@@ -1039,12 +1102,17 @@ RULES: tuple[Rule, ...] = (
             r"MQLLMEngine is already dead",
             r"Background loop has errored already",
             r"WorkerProc hit an exception",
-            r"(?P<what>CUDA error: an illegal memory access)",
+            r"(?P<what>CUDA error: an illegal (?:memory access|instruction))",
             r"(?P<what>CUDA error: device-side assert)",
             r"(?P<what>CUDA error: unspecified launch failure)",
             r"(?P<what>CUDA error: misaligned address)",
+            r"(?P<what>CUDA error: uncorrectable ECC error)",
+            r"(?P<what>GPU has fallen off the bus)",
+            r"Triton Error \[CUDA\]: (?P<what>an illegal memory access)",
             r"Segmentation fault",
             r"Segfault encountered",
+            r"The actor died unexpectedly before finishing this task",
+            r"A worker died or was killed while executing a task",
         ),
         consequence_of=("*",),
         serving=True,
@@ -1070,12 +1138,15 @@ RULES: tuple[Rule, ...] = (
         stage=Stage.START,
         patterns=(
             r"permission denied while trying to connect to the [Dd]ocker",
-            r"PermissionError: \[Errno 13\] Permission denied: '?(?P<path>[^']*)",
+            r"PermissionError: \[Errno 1?[13]\] (?:Permission denied|Operation not permitted)(?:: '?(?P<path>[^']*))?",
             r"PermissionError at (?P<path>\S+) when downloading",
             r"\[Errno 30\] Read-only file system: '(?P<path>[^']+)'",
             r"Permission denied \(os error 13\)",
             r"cannot create directory \W*(?P<path>[^\s':]+)\W* Permission denied",
             r"sh: (?P<path>\S+): Permission denied",
+            r"cannot open shared object file: Permission denied",
+            r"(?:[Cc]annot|[Ff]ailed to|[Uu]nable to) .*[Pp]ermission denied",
+            r"getpwuid\(\): uid not found: (?P<path>\d+)",
         ),
         cause=Text(
             en="Permission denied[[: {path}]].",
@@ -1101,6 +1172,7 @@ RULES: tuple[Rule, ...] = (
             r"failed to connect to the docker API at (?P<socket>\S+)",
             r"Error while fetching server API version: (?P<why>.*)",
             r"error during connect: (?P<why>.*)",
+            r"docker\.sock: connect: (?P<why>connection refused|no such file or directory)",
         ),
         consequence_of=("permission-denied",),
         cause=Text(
@@ -1128,6 +1200,10 @@ RULES: tuple[Rule, ...] = (
             r"Are you trying to mount a directory onto a file",
             r"invalid mount config for type \"bind\"",
             r"includes invalid characters for a local volume name",
+            r"statfs (?P<path>\S+): no such file or directory",
+            r"mount path must be absolute",
+            r"Mounts denied",
+            r"invalid volume specification: '(?P<path>[^']*)'",
         ),
         cause=Text(
             en="A directory to be mounted does not exist on the host[[: {path}]].",
@@ -1142,8 +1218,9 @@ RULES: tuple[Rule, ...] = (
         id="ulimit-refused",
         stage=Stage.DAEMON,
         patterns=(
-            r"error setting rlimits?(?: type (?P<type>\d+))?",
+            r"error setting rlimits?(?:.*\btype (?P<type>\d+))?",
             r"ulimit: .*cannot modify limit",
+            r"ulimit: error setting limit",
             r"invalid ulimit argument: (?P<what>.*)",
             r"ulimit option \"(?P<what>[^\"]+)\" requires",
         ),
@@ -1166,10 +1243,13 @@ RULES: tuple[Rule, ...] = (
         id="start-timeout",
         stage=Stage.START,
         patterns=(
-            r"Timed out waiting for (?:engine|server)",
+            r"[Tt]im(?:ed out|eout) waiting for (?:the )?(?:\w+ )?(?:engine|server|[Ll][Ll][Mm])",
             r"VLLM_ENGINE_READY_TIMEOUT_S",
             r"Timed out after (?P<waited>\d+) ?s(?:econds)? waiting for (?:clients|engine|server)",
             r"DistStoreError: (?P<what>.*)",
+            r"Did not receive response from front-end process",
+            r"failed to start within (?:the )?timeout",
+            r"did not become (?:ready|healthy) (?:in|within)",
         ),
         consequence_of=("*",),
         timeout=True,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import threading
+import time
 import tracemalloc
 from argparse import ArgumentParser
 from collections.abc import Callable
@@ -15,6 +17,8 @@ from hypothesis import strategies as st
 
 from harness.diagnose_cli import add_arguments, run
 from harness.diagnosis import HITS_PER_RULE, Reader, clean, diagnose
+from harness.rules import RULES
+from harness.types import Rule
 
 START = """\
 (APIServer pid=1) INFO 09-28 15:47:00 [api_server.py:1896] vLLM API server version 0.10.1.1
@@ -185,6 +189,12 @@ class TestExitState:
         """137, OOMKilled, exit 0 after the engine died, a log that just stops."""
         assert rule(log, **state) == expected
 
+    def test_where_only_the_exit_state_speaks_the_last_lines_are_the_evidence(self) -> None:
+        """With their numbers."""
+        found = diagnose(START, exit_code=137)
+        assert found is not None
+        assert [line.line for line in found.evidence] == [1, 2, 3, 4]
+
     def test_a_start_that_timed_out_names_its_phase(self) -> None:
         """The phase it hung in is the clue."""
         found = diagnose(START, timed_out_s=600)
@@ -230,6 +240,33 @@ class TestHealthy:
             "(APIServer pid=1) ERROR 09-28 16:00:00 [serving_chat.py:257] TypeError: can only concatenate str\n"
         )
         assert rule(START + READY + bad) is None
+
+    def test_a_prompt_in_the_log_kills_nobody(self) -> None:
+        """What a user asked about is no death, and ends no wait."""
+        reader = Reader()
+        reader.feed((START + READY).encode())
+        asked = (
+            "INFO 01-03 18:37:00 [logger.py:37] Received request cmpl-1: prompt: 'Engine core initialization failed'\n"
+        )
+        assert reader.feed(asked.encode()) is None
+        assert reader.diagnosis() is None
+
+    def test_another_try_in_one_piece_of_the_log_is_not_taken_for_serving(self) -> None:
+        """A complaint before the engine listens is read again with the lines after it, and stays before it."""
+        complaint = "(APIServer pid=1) ERROR 03-01 13:30:11 [x.py:1] default chat template is no longer allowed\n"
+        assert diagnose([START + complaint + READY, "INFO:     more\n", "and more\n"]) is None
+
+    def test_a_collectors_level_is_not_the_lines(self) -> None:
+        """A log collector calls everything INFO; vLLM's own level behind it counts, and a traceback has none."""
+        collected = "INFO 2025-11-19T20:16:36.09Z [resource.labels.containerName: vllm] "
+        assert rule("".join(f"{collected}{line}\n" for line in died(OOM).splitlines())) == "cuda-oom"
+
+    def test_an_exception_without_its_traceback_is_a_failure(self) -> None:
+        """Somebody picked the last line out of a log."""
+        assert (
+            rule("(EngineCore pid=9) ERROR 01-01 10:00:00 [core.py:1] ValueError: nobody knows this\n") == "unexplained"
+        )
+        assert rule("docker: Error response from daemon: network x not found\n") == "unexplained"
 
     def test_a_missing_vocabulary_is_although_the_engine_serves_on(self) -> None:
         """Every chat of gpt-oss fails: the deployment is not usable."""
@@ -412,6 +449,54 @@ class TestTotal:
         assert len(reader._start.hits) <= HITS_PER_RULE
 
 
+SERVED = (
+    b'(APIServer pid=1) INFO:     10.0.0.1:5555 - "POST /v1/chat/completions HTTP/1.1" 200 OK\n'
+    * 20
+    + b"(APIServer pid=1) INFO 11-26 22:02:52 [loggers.py:259] Engine 000: Avg prompt throughput: 7.2 tokens/s, "
+    b"Running: 1 reqs, Waiting: 0 reqs, GPU KV cache usage: 0.1%, Prefix cache hit rate: 0.0%\n"
+)
+
+
+def seconds(log: bytes, rules: tuple[Rule, ...] = RULES) -> float:
+    """CPU time of reading a log, the best of three; the table of the rules is made beforehand."""
+    best = float("inf")
+    for _ in range(3):
+        reader = Reader(rules=rules)
+        begun = time.process_time()
+        for at in range(0, len(log), 1 << 18):
+            reader.feed(log[at : at + (1 << 18)])
+        reader.diagnosis()
+        best = min(best, time.process_time() - begun)
+    return best
+
+
+class TestCost:
+    """Ratios within one process, generous: they fail when a cost is of another order, not on a busy machine."""
+
+    @pytest.mark.parametrize(
+        "log",
+        [
+            (START + READY).encode() + SERVED * 200,
+            died(FREE).encode() * 60,
+            (ERROR + OOM + "\n").encode() * 1000,
+            b"x" * 600_000,
+            b"Traceback (most recent call last):\n" * 1500,
+        ],
+        ids=["served", "restart loop", "one failure again and again", "one long line", "heads of tracebacks"],
+    )
+    def test_it_grows_with_the_log_and_no_faster(self, log: bytes) -> None:
+        """Four times the log, about four times the time."""
+        seconds(log)
+        assert seconds(log * 4) < 10 * seconds(log) + 0.05
+
+    def test_it_hardly_grows_with_the_number_of_rules(self) -> None:
+        """Eight times the rules, at most twice the time."""
+        log = (START + READY).encode() + SERVED * 1500
+        many = tuple(rule.model_copy(update={"id": f"{rule.id}-{n}"}) for n in range(8) for rule in RULES)
+        seconds(log, many)
+        assert seconds(log, many) < 2 * seconds(log) + 0.05
+
+
 class TestReader:
     def test_the_first_fatal_line_is_told_at_once(self) -> None:
         """A wait can end there; the line is told once."""
@@ -505,6 +590,28 @@ class TestCommand:
         assert first["rule"] == "gpu-memory-startup"
         assert "記憶體" in first["cause"]
         assert second["rule"] == "cuda-oom"
+
+    def test_a_log_that_grows_is_read_to_the_end_it_had(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Somebody writes to it without end, faster than it is read: there is an answer nevertheless."""
+        log, enough = tmp_path / "growing.log", threading.Event()
+        log.write_text(died(FREE))
+
+        def write() -> None:
+            with log.open("ab") as file:
+                while not enough.is_set() and file.tell() < 200_000_000:
+                    file.write(SERVED)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            assert self.answers("--json", str(log)) == 0
+            assert writer.is_alive()
+        finally:
+            enough.set()
+            writer.join()
+        assert json.loads(capsys.readouterr().out)["rule"] == "gpu-memory-startup"
 
     def test_a_containers_name_works_too(self, capsys: pytest.CaptureFixture[str]) -> None:
         """Its log and its exit state are asked for."""

@@ -20,8 +20,9 @@ from harness import cpu_bench
 from harness.flags import LABEL, resolve
 from harness.host import memory_available_gib
 from harness.progress import progress
+from harness.record import Recorder, read
 from harness.redact import Redactor
-from harness.types import Bench, Deployment, Diagnosis, DockerFlags
+from harness.types import Bench, Deployment, Diagnosis, DockerFlags, Verdict
 from harness.variants import find
 from tests import samples
 
@@ -294,3 +295,29 @@ def test_a_container_that_eats_the_host_s_memory_is_killed_first(
     left = memory_available_gib()
     assert left is not None
     assert left > floor - 1
+
+
+def test_after_a_restart_of_the_host_its_record_is_ended_with_the_containers_exit(
+    engine_or_skip: Engine, bench: Bench, name: str, tmp_path: Path
+) -> None:
+    """What a crash left behind: a record without an end, of another boot, and a dead container as witness."""
+    from harness.attempt import recover
+
+    flags = probe(bench, name, "raise SystemExit(9)", labels={LABEL: VARIANT.name, f"{LABEL}.run": "lost"})
+    crashed = samples.record(declared=flags, host=samples.HOST.model_copy(update={"boot_id": "another"}))
+    directory = tmp_path / "crashed"
+    directory.mkdir()
+    Recorder(crashed, directory)
+    with engine_or_skip.run(flags, {"HF_TOKEN": SECRET}):
+        container = engine_or_skip.find(name)
+        assert container is not None
+        while container.exited() is None:
+            time.sleep(0.05)
+        recover(tmp_path, engine_or_skip, progress())
+    ended = read(directory)
+    assert ended.verdict is Verdict.INTERRUPTED
+    assert "the host restarted during this run" in ended.reason
+    assert ended.exit is not None
+    assert ended.exit.code == 9
+    assert ended.ended is not None
+    assert (directory / "record.md").exists()

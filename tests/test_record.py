@@ -81,6 +81,37 @@ def test_an_interrupted_run_is_interrupted() -> None:
     assert judge(samples.record(tests=(PASSED,)), interrupted=True)[0] is Verdict.INTERRUPTED
 
 
+def test_a_lost_host_is_no_failed_model() -> None:
+    """Another boot at the end than at the beginning: interrupted, whatever else is known."""
+    host = samples.HOST.model_copy(update={"boot_id": "before"})
+    died = samples.record(host=host, diagnosis=OOM)
+    verdict, reason = judge(died, boot_id="after")
+    assert verdict is Verdict.INTERRUPTED
+    assert "the host restarted during this run" in reason
+    assert judge(died, boot_id="before")[0] is Verdict.REJECTED
+    assert judge(samples.record(diagnosis=OOM), boot_id="after")[0] is Verdict.REJECTED  # nobody knows
+
+
+def test_a_failure_beside_the_kernels_kills_says_so() -> None:
+    """The kernel's counter before and after the run stands in the reason."""
+    killed = Measurement(name="kernel_oom_kills", value=2, unit="processes")
+    assert "the kernel killed 2 processes" in judge(samples.record(diagnosis=OOM, measurements=(killed,)))[1]
+
+
+def test_records_of_another_boot_without_an_end_are_found(tmp_path: Path) -> None:
+    """Neither finished ones, nor those of this boot, nor what is no record."""
+    before, now = (samples.HOST.model_copy(update={"boot_id": boot}) for boot in ("before", "now"))
+    for name, host in (("lost", before), ("running", now), ("finished", before)):
+        (tmp_path / name).mkdir()
+        recorder = Recorder(samples.record(host=host), tmp_path / name)
+        if name == "finished":
+            recorder.finish()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "record.json").write_text("{")
+    assert [directory.name for directory, _ in records.lost(tmp_path, "now")] == ["lost"]
+    assert records.lost(tmp_path, None) == ()
+
+
 def test_a_record_says_interrupted_until_its_end(tmp_path: Path) -> None:
     """The file on disk is valid at any moment, and calls itself unfinished until it is finished."""
     recorder = Recorder(samples.record(), tmp_path)

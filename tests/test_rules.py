@@ -92,6 +92,8 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "[rank0]: torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 1.16 GiB. GPU 0 has a total capacity",
         "RuntimeError: Engine core initialization failed. torch.cuda.OutOfMemoryError: CUDA out of memory. Tried to",
         "RuntimeError: [enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory: you",
+        "RuntimeError: Triton Error [CUDA]: out of memory",
+        "torch.OutOfMemoryError: XPU out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of",
     ),
     "host-oom-killed": (
         (
@@ -109,6 +111,12 @@ WORDINGS: dict[str, tuple[str, ...]] = {
             "RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): "
             "{'EngineCore': -9}"
         ),
+        "      Reason:       OOMKilled",
+        '"OOMKilled": true,',
+        'be9c31226f2a  vllm  "/opt/nvidia"  12 minutes ago  Exited (137) 2 minutes ago',
+        "Sep 14 23:16:52 spark-1 kernel: Memory cgroup out of memory: Killed process 99123 (VllmWorker-0)",
+        'earlyoom[1021]: sending SIGTERM to process 8727 uid 0 "VLLM::EngineCor": badness 1201, VmRSS 98211 MiB',
+        "systemd-oomd[880]: Killed /system.slice/docker-4e0a.scope due to memory pressure for /system.slice being",
     ),
     "container-name-conflict": (
         'docker: Error response from daemon: Conflict. The container name "/gpt-oss-120b" is already in use by',
@@ -181,6 +189,9 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "pynvml.NVMLError_LibraryNotFound: NVML Shared Library Not Found",
         "RuntimeError: CUDA error: no CUDA-capable device is detected",
         "RuntimeError: Unexpected error from cudaGetDeviceCount(). Error 802: system not yet initialized",
+        "RuntimeError: Device string must not be empty",
+        "AssertionError: Torch not compiled with CUDA enabled",
+        "nvidia-container-cli: initialization error: driver error: failed to process request: unknown.",
     ),
     "driver-mismatch": (
         (
@@ -228,6 +239,13 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "RuntimeError: CUTLASS: cudaErrorNoKernelImageForDevice",
         "RuntimeError: CUDA error: device kernel image is invalid",
         "RuntimeError: FlashAttention-3 is only supported on Hopper GPUs",
+        "RuntimeError: No supported CUDA architectures found for major versions [10].",
+        "RuntimeError: FlashAttention only supports Ampere GPUs or newer.",
+        "ValueError: type fp8e4nv not supported in this architecture. The supported fp8 dtypes are ('fp8e4b15',",
+        "ValueError: mm_fp4 does not support backend 'cute-dsl' with capability 120",
+        "No compiled cutlass_scaled_mm for a compute capability less than CUDA device capability: 121",
+        "RuntimeError: Assertion error (include_parser.hpp:69): Failed to open: /x/impls/sm121_fp8_mqa_logits.cuh",
+        "RuntimeError: [FP4 gemm Runner] Failed to run cutlass FP4 gemm on sm120. Error: Error Internal",
     ),
     "image-pull": (
         (
@@ -247,6 +265,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "docker: invalid reference format: repository name (Foo) must be lowercase.",
         "docker: Error response from daemon: pull access denied, repository does not exist or may require",
         "Error response from daemon: manifest unknown",
+        "failed to solve: failed to fetch anonymous token: unexpected status from GET request to",
     ),
     "image-platform": (
         "docker: no matching manifest for linux/arm64/v8 in the manifest list entries.",
@@ -309,6 +328,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
             "pydantic_core._pydantic_core.ValidationError: 1 validation error for ModelConfig\n  Value error, "
             "You are trying to access a gated repo."
         ),
+        "403 Forbidden: Please enable access to public gated repositories in your fine-grained token settings to view",
     ),
     "hf-missing": (
         (
@@ -343,6 +363,8 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "OSError: Can't load the configuration of '/models/missing'. If you were trying to load it from",
         "huggingface_hub.errors.HfHubHTTPError: 504 Server Error: Gateway Time-out for url:",
         "httpx.ConnectError: [Errno -3] Temporary failure in name resolution",
+        "ReadTimeoutError(\"HTTPSConnectionPool(host='huggingface.co', port=443): Read timed out.",
+        "FileNotFoundError: [Errno 2] No such file or directory: '/models/gemma/config.json'",
     ),
     "disk-full": (
         "OSError: [Errno 28] No space left on device",
@@ -359,6 +381,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
             "safetensors_rust.SafetensorError: Error while serializing: IoError(Os { code: 28, kind: "
             "StorageFull, message:"
         ),
+        "sqlite3.OperationalError: database or disk is full",
     ),
     "shm-too-small": (
         (
@@ -380,6 +403,8 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "(raylet) System memory request exceeds memory available in /dev/shm. The request is for 10200547328 bytes,",
         "NCCL WARN Call to posix_fallocate failed: No space left on device (28)",
         "RuntimeError: Insufficient space in /dev/shm for shared-memory allocation: 160 MiB required, 64 MiB free.",
+        "RuntimeError: unable to write to file </torch_18692_1954506624>: No space left on device (28)",
+        "OSError: [Errno 28] No space left on device: '/psm_0f1c2d3e'",
     ),
     "nccl-error": (
         "RuntimeError: NCCL error: unhandled system error (run with NCCL_DEBUG=INFO for details)",
@@ -395,6 +420,9 @@ WORDINGS: dict[str, tuple[str, ...]] = {
             "peer [192.168.100.10]:34567"
         ),
         "RuntimeError: NCCL error: remote process exited or there was a network error",
+        "torch.distributed.DistNetworkError: The client socket has timed out after 600000ms while trying to connect",
+        "Failed: Cuda error csrc/custom_all_reduce.cuh:455 'invalid argument'",
+        "cupy_backends.cuda.libs.nccl.NcclError: NCCL_ERROR_SYSTEM_ERROR: unhandled system error",
     ),
     "bad-flag": (
         "vllm: error: unrecognized arguments: --no-such-flag",
@@ -417,6 +445,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "ValueError: Total number of attention heads (32) must be divisible by tensor parallel size (3).",
         "ValueError: World size (2) is larger than the number of available GPUs (1) in this node. If this is",
         "ValueError: The model type 'gemma3' does not support float16. Reason: Numerical instability. Please use",
+        "ValueError: Invalid value 'FLASHINFER_X' for VLLM_ATTENTION_BACKEND. Valid options: ['FLASH_ATTN']",
     ),
     "unsupported-quantization": (
         "vllm serve: error: argument --quantization/-q: invalid choice: 'mxfp5' (choose from 'aqlm', 'awq', 'fp8',",
@@ -448,6 +477,8 @@ WORDINGS: dict[str, tuple[str, ...]] = {
             "RuntimeError: size_n = 6816 is not divisible by tile_n_size = 64\nValueError: Weight "
             "output_size_per_partition = 6816 is not divisible by min_thread_n = 64."
         ),
+        "RuntimeError: ('Quantization scheme is not supported for ', 'the current GPU. Min capability: 80. ',",
+        "ValueError: Weight output_partition_size = 2560 is not divisible by weight quantization block_n = 128.",
     ),
     "unsupported-model": (
         (
@@ -485,6 +516,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
             "pydantic_core._pydantic_core.ValidationError: 1 validation error for ModelConfig\n  Value error, "
             "The repository Qwen/Foo contains custom code which must be executed to correctly load the model."
         ),
+        "ValueError: GGUF model with architecture qwen3next is not supported yet.",
     ),
     "max-model-len-invalid": (
         "ValueError: User-specified max_model_len (200000) is greater than the derived max_model_len",
@@ -527,6 +559,9 @@ WORDINGS: dict[str, tuple[str, ...]] = {
             "OSError: Error no file named pytorch_model.bin, model.safetensors, tf_model.h5 found in directory "
             "/models/x."
         ),
+        "_pickle.UnpicklingError: invalid load key, 'v'.",
+        "OSError: It looks like the config file at '/m/config.json' is not a valid JSON file.",
+        "    assert param_data.shape == loaded_weight.shape",
     ),
     "tokenizer-or-template": (
         "OSError: Can't load tokenizer for '/models/x'. If you were trying to load it from",
@@ -554,6 +589,8 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         ),
         "OSError: /models/x does not appear to have a file named preprocessor_config.json. Checkout",
         "RuntimeError: Failed to load the tokenizer. If the tokenizer is a custom tokenizer not yet available in the",
+        "RuntimeError: Internal: could not parse ModelProto from /models/llama/tokenizer.model",
+        "Exception: EOF while parsing a value at line 1 column 0",
     ),
     "compile-failure": (
         "torch._inductor.exc.InductorError: CalledProcessError: Command '['/usr/bin/gcc', '/tmp/tmpx/main.c', '-O3',",
@@ -571,6 +608,9 @@ WORDINGS: dict[str, tuple[str, ...]] = {
             "segment from shared object"
         ),
         "FileNotFoundError: [Errno 2] No such file or directory: 'ninja'",
+        "triton.runtime.errors.OutOfResources: out of resource: shared memory, Required: 114688, Hardware limit:",
+        "subprocess.CalledProcessError: Command '['/usr/bin/gcc', '/tmp/t/cuda_utils.c', '-O3']' returned non-zero",
+        "torch._inductor.exc.LoweringException: AssertionError:",
     ),
     "engine-dead": (
         "ERROR 10-12 02:10:43 [core.py:710] EngineCore encountered a fatal error.",
@@ -584,6 +624,8 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "!!!!!!! Segfault encountered !!!!!!!",
         "ERROR 05-04 01:50:00 [multiproc_executor.py:283] Worker proc VllmWorker-0 died unexpectedly, shutting down",
         "RuntimeError('Engine process (pid 77) died.')",
+        "RuntimeError: CUDA error: an illegal instruction was encountered",
+        "ray.exceptions.RayActorError: The actor died unexpectedly before finishing this task.",
     ),
     "permission-denied": (
         (
@@ -597,6 +639,9 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "permission denied while trying to connect to the docker API at unix:///var/run/docker.sock",
         "RuntimeError: Data processing error: I/O error: Permission denied (os error 13)",
         "mkdir: cannot create directory '/root/.cache/vllm': Permission denied",
+        "/x/libpython3.12.so.1.0: cannot open shared object file: Permission denied",
+        "KeyError: 'getpwuid(): uid not found: 1001'",
+        "PermissionError: [Errno 1] Operation not permitted",
     ),
     "docker-daemon-down": (
         "docker: Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon",
@@ -622,6 +667,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
             'local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed.'
         ),
         'Error response from daemon: invalid mount config for type "bind": stat /data/hf: permission denied',
+        "Error: statfs /home/user/vllm/encodings: no such file or directory",
     ),
     "ulimit-refused": (
         (
@@ -638,12 +684,14 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         ),
         'docker: invalid argument "memlock" for "--ulimit" flag: invalid ulimit argument: memlock',
         "bash: ulimit: max locked memory: cannot modify limit: Operation not permitted",
+        "sh: 1: ulimit: error setting limit (Operation not permitted)",
     ),
     "start-timeout": (
         "TimeoutError: Timed out waiting for engines to sendinitial message on input socket.",
         "TimeoutError: Timed out waiting for engine core processes to start. This is often caused by slow weight",
         "TimeoutError: Timed out waiting for engine startup",
         "RuntimeError: Timed out after 300 s waiting for server to start",
+        "[Error] (Router) Failed to load model: vllm-server failed to start within timeout",
     ),
 }
 """Rule → real messages, cut to what matters (vLLM 0.8 to 0.32, Docker 20.10 to 29, Podman, the kernel, systemd)."""
