@@ -10,9 +10,9 @@ __version__ = "0.1.0"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("types",),
-    ("progress", "rules", "variants"),
+    ("dialects", "progress", "rules", "variants"),
     ("api", "diagnosis", "encodings", "failures", "flags", "host", "lease", "record", "redact", "verification"),
-    ("cpu_bench", "diagnose_cli", "engine", "guard", "report"),
+    ("cpu_bench", "diagnose_cli", "engine", "fuzz", "guard", "openai_client", "report"),
     ("bench", "watch"),
     ("launch", "options", "staging"),
     ("preflight",),
@@ -25,15 +25,30 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 ONLY_IMPORTER: dict[str, tuple[str, ...]] = {
     "docker": ("engine",),
     "httpx": ("api",),
+    "httpx2": ("openai_client",),
+    "hypothesis": ("fuzz",),
+    "openai": ("openai_client",),
     "pydantic": ("record", "types"),
     "pytest": ("plugin",),
     "requests": ("engine",),
     "rich": ("progress",),
+    "schemathesis": ("fuzz",),
     "testcontainers": ("engine",),
 }
 """Every third-party library → the modules that may import it, anywhere in the file and for types too."""
 
-HEAVY = ("docker", "httpx", "jinja2", "requests", "rich", "testcontainers")
+HEAVY = (
+    "docker",
+    "httpx",
+    "httpx2",
+    "hypothesis",
+    "jinja2",
+    "openai",
+    "requests",
+    "rich",
+    "schemathesis",
+    "testcontainers",
+)
 """Libraries that pytest's collection and `--help` must not load: whoever needs their importers imports them late."""
 
 IN_IMAGE = ("cpu_bench/in_image", "cpu_bench/miniatures/train.py")

@@ -11,8 +11,10 @@ from pathlib import Path
 
 from harness.api import Api
 from harness.bench import environment
+from harness.diagnosis import Reader
+from harness.dialects import dialect
 from harness.engine import Engine, EngineError
-from harness.flags import observed, resolve, shell_line
+from harness.flags import LABEL, observed, resolve, shell_line
 from harness.host import oom_kills, read_host
 from harness.launch import Launched, clear, launch, refused, settle
 from harness.preflight import preflight, provide
@@ -32,7 +34,19 @@ from harness.record import (
 from harness.redact import Redactor, from_environment
 from harness.report.markdown import render
 from harness.staging import Scene, faulty, staged
-from harness.types import Answer, Bench, Check, Deployment, Diagnosis, Host, Image, Measurement, Variant, Verdict
+from harness.types import (
+    Answer,
+    Bench,
+    Check,
+    Deployment,
+    Diagnosis,
+    Dialect,
+    Host,
+    Image,
+    Measurement,
+    Variant,
+    Verdict,
+)
 from harness.verification import ANSWER_TOKENS, CAPITAL, chat_problems, health_problems, models_problems
 
 
@@ -56,6 +70,11 @@ class Attempt:
         """Why it failed: at the start, at the first chat, or while serving; None while nothing says so."""
         watch = self.launched.watch if self.launched else None
         return self.recorder.record.diagnosis or (watch.failure() if watch else None)
+
+    @property
+    def dialect(self) -> Dialect:
+        """What the served version of vLLM does."""
+        return dialect(self.recorder.record.vllm_version)
 
     @property
     def deployment(self) -> Deployment | None:
@@ -160,6 +179,73 @@ def attempt(
             yield under_way
 
 
+@contextmanager
+def adopted(
+    variant: Variant,
+    bench: Bench,
+    engine: Engine,
+    base_url: str,
+    *,
+    reports: Path,
+    interrupted: Callable[[], bool] = lambda: False,
+    tests_available: int = 0,
+) -> Iterator[Attempt]:
+    """Judge what answers at `base_url`, in the variant's container, whoever started it: it is left as it is.
+
+    `base_url` may be a proxy in front of it. Raises like `attempt`.
+    """
+    recorder = _begin(variant, bench, reports, tests_available)
+    with _ending(recorder, interrupted):
+        container = engine.find(variant.container)
+        if container is None or container.exited():
+            here = Check(
+                name="deployed",
+                ok=False,
+                found="no such container that runs",
+                wanted=f"{variant.container}, which serves {variant.name}",
+                remedy=f"start it, or select another variant than {variant.name} with -m",
+            )
+            recorder.update(preflight=(here,))
+            yield Attempt(variant=variant, bench=bench, recorder=recorder, launched=None)
+            return
+        inspect = container.inspect()
+        bound = (inspect["HostConfig"].get("PortBindings") or {}).get("8000/tcp") or [{}]
+        labels = inspect["Config"].get("Labels") or {}
+        flags = resolve(
+            variant,
+            bench.model_copy(update={"port": int(bound[0].get("HostPort") or bench.port)}),
+            {k.removeprefix(f"{LABEL}."): v for k, v in labels.items() if k.startswith(f"{LABEL}.")},
+        )
+        reader, redactor = Reader(container=flags.name), from_environment(environment(bench))
+        with recorder.log.open("wb") as file:
+            for data in engine.logs(container):
+                clean = redactor.data(data)
+                file.write(clean)
+                reader.feed(clean)
+        image = engine.image(inspect["Config"]["Image"])
+        deployment = Deployment(
+            variant=variant,
+            bench=bench,
+            flags=flags,
+            container_id=container.id,
+            base_url=base_url,
+            log=str(recorder.log),
+            started_s=0,
+        )
+        launched = Launched(
+            flags=flags,
+            outcome=deployment,
+            start_s=0,
+            watch=None,
+            container_id=container.id,
+            inspect=inspect,
+            image=image,
+            exit=None,
+        )
+        recorder.update(declared=flags, engine_facts=dict(reader.facts), vllm_version=reader.vllm_version)
+        yield _verified(variant, bench, recorder, launched, None)
+
+
 def _begin(variant: Variant, bench: Bench, reports: Path, tests_available: int) -> Recorder:
     """A record that calls itself interrupted, on disk."""
     started = datetime.now(UTC)
@@ -243,7 +329,9 @@ def _verified(variant: Variant, bench: Bench, recorder: Recorder, launched: Laun
         image=_facts(launched.image),
         diagnosis=launched.outcome if isinstance(launched.outcome, Diagnosis) else None,
         exit=launched.exit,
-        measurements=(_seconds("start", launched.start_s, variant.benches[bench.name].start_budget_s),),
+        measurements=()
+        if launched.watch is None
+        else (_seconds("start", launched.start_s, variant.benches[bench.name].start_budget_s),),
     )
     if isinstance(launched.outcome, Deployment):
         served = variant.argument("--served-model-name") or variant.model
@@ -251,7 +339,12 @@ def _verified(variant: Variant, bench: Bench, recorder: Recorder, launched: Laun
             first, second = (api.chat(served, CAPITAL.messages(), max_tokens=ANSWER_TOKENS) for _ in range(2))
             version = api.version()
         asked = (_seconds("first_answer", first.seconds, FIRST_ANSWER_S), _seconds("second_answer", second.seconds))
-        recorder.update(vllm_version=version, measurements=recorder.record.measurements + asked)
+        speaks = dialect(version)
+        recorder.update(
+            vllm_version=version,
+            dialect=f"vLLM {speaks.since} and later" + (f" ({speaks.note})" if speaks.note else ""),
+            measurements=recorder.record.measurements + asked,
+        )
         if first.status != 200 and launched.watch is not None:
             recorder.update(diagnosis=launched.watch.complaint(first.text))
     _after(recorder, launched)

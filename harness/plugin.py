@@ -79,11 +79,13 @@ class Run:
         if self._bench is None:
             choice = options.choice(self.config.option)
             try:
-                self._stack.enter_context(lease.lease(choice.port))
+                deployed = self.config.option.deployed
+                if not deployed:
+                    self._stack.enter_context(lease.lease(choice.port))
                 with self.visible() as shown:
                     chosen = choose(choice, read_host())
                     shown.say(f"bench {chosen.name}: {chosen.chosen}")
-                    self._bench = prepare(chosen, choice, shown)
+                    self._bench = chosen if deployed else prepare(chosen, choice, shown)
                 self._engine = self._stack.enter_context(Engine(self._bench.docker_host))
             except (lease.BusyError, BenchUnavailableError, BenchError, EngineError) as error:
                 self.trouble = f"blocked: {error}"
@@ -98,7 +100,7 @@ class Run:
     @contextmanager
     def attempt(self, variant: Variant) -> Iterator[Attempt]:
         """Deploy `variant`, and take it down when the last test that needs it is over."""
-        from harness.attempt import attempt
+        from harness.attempt import adopted, attempt
         from harness.engine import EngineError
         from harness.flags import RefusedFlagsError
         from harness.record import RecordError
@@ -110,24 +112,33 @@ class Run:
             self._up = stack
             try:
                 with self.visible() as shown:
-                    under_way = stack.enter_context(
-                        attempt(
-                            variant,
-                            bench,
-                            self._engine,
-                            reports=given.reports,
-                            progress=shown,
-                            replace=given.replace,
-                            keep=lambda: given.keep and not self.interrupted and self._last(variant),
-                            interrupted=lambda: self.interrupted,
-                            tests_available=self.counts.get(variant.name, 0),
+                    begun: Any = {
+                        "reports": given.reports,
+                        "interrupted": lambda: self.interrupted,
+                        "tests_available": self.counts.get(variant.name, 0),
+                    }
+                    if given.deployed:
+                        under_way = stack.enter_context(
+                            adopted(variant, bench, self._engine, given.deployed.rstrip("/"), **begun)
                         )
-                    )
+                    else:
+                        under_way = stack.enter_context(
+                            attempt(
+                                variant,
+                                bench,
+                                self._engine,
+                                progress=shown,
+                                replace=given.replace,
+                                keep=lambda: given.keep and not self.interrupted and self._last(variant),
+                                **begun,
+                            )
+                        )
             except (RefusedFlagsError, RecordError, EngineError) as error:
                 self.trouble = f"blocked: {error}"
                 pytest.fail(self.trouble, pytrace=False)
             self.records.append(under_way.recorder)
-            stack.callback(self._say, f"take {variant.name} down")
+            if not given.deployed:
+                stack.callback(self._say, f"take {variant.name} down")
             yield under_way
 
     @property
@@ -236,6 +247,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     for flag, described in (*options.BENCH, *options.RUN, *options.KEEP):
         group.addoption(flag, **described)
     group.addoption(
+        "--deployed",
+        metavar="URL",
+        help="judge what somebody else has started and serves at URL, in the variant's container: nothing is started, "
+        "stopped or restarted",
+    )
+    group.addoption(
+        "--soak", type=float, default=0.1, metavar="MINUTES", help="how long the load lasts (default: 0.1, a canary)"
+    )
+    group.addoption(
+        "--fuzz",
+        type=float,
+        default=20,
+        metavar="SECONDS",
+        help="how long requests made up from the served OpenAPI schema are tried (default: 20; nightly: 600)",
+    )
+    group.addoption(
         "--require-engine",
         action="store_true",
         help="tests of the harness itself that need a Docker Engine fail without one, instead of being skipped",
@@ -248,6 +275,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "engine: a test of the harness itself that needs a Docker engine")
     config.addinivalue_line(
         "markers", "mendable: the test is about failures whose remedy can be applied on this machine"
+    )
+    config.addinivalue_line(
+        "markers", "own: the test needs a deployment that this run has started; left out with --deployed"
+    )
+    config.addinivalue_line(
+        "markers",
+        "lifecycle: the test stops, restarts or kills the deployment; it runs last, and not with --deployed or --keep",
     )
     config.addinivalue_line("markers", "only(mark): the test is about variants with this mark; others do not run it")
     config.stash[RUN] = run = Run(config)
@@ -299,13 +333,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if variant := _variant(item):
             counts[variant.name] = counts.get(variant.name, 0) + 1
+    given = config.option
+    out = {"own", "lifecycle"} if given.deployed else {"lifecycle"} if given.keep else set()
+    left_out = [item for item in items if out & {mark.name for mark in item.iter_markers()}]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Bring the tests of one variant together, whatever ordered them before: a variant is loaded once."""
     entries = FAILURES + VARIANTS if session.config.option.keep else ENTRIES  # what is kept must come last
     order = {entry.name: at for at, entry in enumerate(entries)}
-    session.items.sort(key=lambda item: order[v.name] if (v := _variant(item)) else -1)
+    session.items.sort(
+        key=lambda item: (
+            order[v.name] if (v := _variant(item)) else -1,
+            item.get_closest_marker("lifecycle") is not None,
+        )
+    )
     selected = {v.name for item in session.items if (v := _variant(item))}
     run = session.config.stash[RUN]
     run.counts = {

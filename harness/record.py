@@ -21,6 +21,7 @@ from harness.types import (
     DockerFlags,
     Exit,
     Expectation,
+    Finding,
     Host,
     Measurement,
     MemoryPoint,
@@ -127,11 +128,15 @@ class Record(Noun):
     image: ImageFacts | None = None
     vllm_version: str | None = None
     """As served by /version, else as the log says; None: unknown."""
+    dialect: str = ""
+    """The row of `harness.dialects` that the suites went by, and why that one when the version was not read."""
     preflight: tuple[Check, ...] = ()
     phases: tuple[Phase, ...] = ()
     engine_facts: dict[str, str] = Field(default_factory=dict)
     """What the engine logged about itself."""
     measurements: tuple[Measurement, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    """What the deployment exposes."""
     memory: tuple[MemoryPoint, ...] = ()
     """The host's memory from the container's start to its end."""
     tests_available: int = 0

@@ -352,15 +352,105 @@ class Answer(Noun):
     status: int | None
     text: str
     seconds: float
+    headers: dict[str, str] = {}
+    """Names in lower case."""
 
     @property
     def body(self) -> Any:
         """The JSON body, or None when it is not JSON."""
-        try:
-            return json.loads(self.text)
-        except ValueError:
-            return None
+        return _json(self.text)
 
     def __str__(self) -> str:
         what = f"HTTP {self.status}" if self.status is not None else "no answer"
         return f"{self.method} {self.url} → {what} after {self.seconds:.2f} s: {self.text[:400] or '(empty body)'}"
+
+
+class Event(Noun):
+    """One server-sent event, `at_s` seconds after its request."""
+
+    at_s: float
+    name: str = ""
+    data: str
+
+    @property
+    def body(self) -> Any:
+        """The JSON in it, or None when it is not JSON (`[DONE]`)."""
+        return _json(self.data)
+
+
+class Stream(Noun):
+    """A streamed answer. `text` is what came instead of events; `broken` says how the stream itself was wrong."""
+
+    method: str
+    url: str
+    status: int | None
+    text: str = ""
+    events: tuple[Event, ...] = ()
+    broken: str = ""
+    seconds: float
+
+    @property
+    def body(self) -> Any:
+        """The JSON that came instead of events, or None."""
+        return _json(self.text)
+
+    @property
+    def chunks(self) -> list[Any]:
+        """The JSON of every event but the closing `[DONE]`; None for one that is not JSON."""
+        return [event.body for event in self.events if event.data != "[DONE]"]
+
+    def joined(self, *fields: str, index: int = 0) -> str:
+        """What the deltas of choice `index` make when put together: of the first of `fields` that each carries."""
+        parts = []
+        for chunk in self.chunks:
+            for choice in (chunk.get("choices") or ()) if isinstance(chunk, dict) else ():
+                delta = choice.get("delta", choice)
+                if choice.get("index") == index:
+                    parts.append(next((delta[f] for f in fields if isinstance(delta.get(f), str)), ""))
+        return "".join(parts)
+
+    def __str__(self) -> str:
+        what = f"HTTP {self.status}" if self.status is not None else "no answer"
+        told = self.broken or self.text[:400] or " ".join(event.data for event in self.events[-3:])[:400]
+        return f"{self.method} {self.url} → {what}, {len(self.events)} events in {self.seconds:.2f} s: {told}"
+
+
+class Dialect(Noun):
+    """What differs between vLLM versions, from `since` up to the next row of `harness.dialects`."""
+
+    since: str
+    reasoning: tuple[str, ...]
+    """Fields of a message or delta that carry the reasoning; each of them does."""
+    metrics: tuple[str, ...]
+    """Metric families that `/metrics` must offer."""
+    dead_status: int
+    """What `/health` answers when the engine is dead."""
+    chat_tools: bool
+    """Whether gpt-oss is told of `tools` in chat completions."""
+    dense_mxfp4: Literal["refused", "ignored", "applied"]
+    """What `--quantization mxfp4` does to a dense checkpoint that is not quantised."""
+    names_moe_backend: bool
+    """Whether the log names the MXFP4 backend of the experts."""
+    caps_n: bool
+    """Whether a huge `n` is refused; without a cap it must not be tried."""
+    clamps_max_tokens: bool
+    """Whether `max_tokens` beyond the context is cut down (200) instead of refused (400); gpt-oss chat always is."""
+    note: str = ""
+    """Why this row stands for a version that was not read."""
+
+
+class Finding(Noun):
+    """Something that the deployment exposes: to whom, where it was seen, and whether the variant forbids it."""
+
+    id: str
+    what: str
+    seen: str
+    """Where: a path, a header, a line; never the secret itself."""
+    forbidden: bool
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from harness.types import Answer, Noun, Variant
+from harness.types import Answer, Dialect, Noun, Stream, Variant
 
 
 class Question(Noun):
@@ -22,6 +24,22 @@ class Question(Noun):
 
 
 CAPITAL = Question(ask="What is the capital of France?", wanted=("Paris",))
+SHOUTED = Question(ask="Who wrote Hamlet?", wanted=("SHAKESPEARE",), system="Answer in capital letters only.")
+QUESTIONS = (
+    CAPITAL,
+    Question(ask="What is the capital of Japan?", wanted=("Tokyo",)),
+    Question(ask="What is the capital of Taiwan?", wanted=("Taipei",)),
+    Question(ask="What is 12 * 17?", wanted=("204",)),
+    Question(ask="Who wrote Hamlet?", wanted=("Shakespeare",)),
+    Question(ask="How many minutes are in an hour?", wanted=("60", "sixty")),
+    Question(ask="What is the chemical formula of water?", wanted=("H2O", "H₂O", "H_2O", "H_{2}O")),
+    Question(ask="Which planet is closest to the sun?", wanted=("Mercury",)),
+    Question(ask="What is the largest ocean on Earth?", wanted=("Pacific",)),
+    Question(ask="日本的首都是哪裡?", wanted=("東京", "东京", "Tokyo")),
+    Question(ask="法國的首都是哪裡?", wanted=("巴黎", "Paris")),
+    Question(ask="On which continent is Egypt?", wanted=("Africa",)),
+)
+"""Known answers, each with its own key word: an answer that went to the wrong client is seen."""
 ANSWER_TOKENS = 1024
 """`max_tokens` of a question: a reasoning model spends hundreds before its answer begins."""
 
@@ -61,6 +79,8 @@ def chat_problems(answer: Answer, question: Question, variant: Variant) -> list[
         found.append(f"role: found {message.get('role')!r}, wanted 'assistant'")
     if not isinstance(content, str) or not any(w.casefold() in content.casefold() for w in question.wanted):
         found.append(f"answer to {question.ask!r}: found {content!r}, wanted one with {' or '.join(question.wanted)}")
+    else:
+        found += text_problems(content)
     if choice.get("finish_reason") != "stop":
         found.append(f"finish_reason: found {choice.get('finish_reason')!r}, wanted 'stop'")
     if body.get("model") != variant.argument("--served-model-name"):
@@ -89,11 +109,119 @@ def unknown_model_problems(answer: Answer, asked: str) -> list[str]:
     return []
 
 
-def reasoning_of(answer: Answer) -> str | None:
-    """The reasoning text of a chat: `reasoning_content` up to vLLM 0.11.0, `reasoning` from 0.16, both between."""
+def error_problems(answer: Answer | Stream, statuses: Iterable[int] = (400,)) -> list[str]:
+    """A refusal must have one of `statuses` and vLLM's documented shape: error.message, .type, .param, .code."""
+    error = answer.body.get("error") if isinstance(answer.body, dict) else None
+    if answer.status is None or answer.status not in statuses:
+        return [f"must be refused with {' or '.join(map(str, statuses))}: {answer}"]
+    if not isinstance(error, dict) or not isinstance(error.get("message"), str) or not error["message"]:
+        return [f"a refusal must carry error.message: {answer}"]
+    found = [] if isinstance(error.get("type"), str) else [f"error.type must be a text: {answer}"]
+    if error.get("code") != answer.status:
+        found.append(f"error.code: found {error.get('code')!r}, wanted the status {answer.status}")
+    return found
+
+
+RUN, ECHOES = 12, 5
+"""Repetitions that no good answer has: of one character, and of one to six words."""
+LEAK = re.compile(r"<\|[a-z_]+\|>|<(?:start|end)_of_turn>|<unused\d+>|<(?:bos|eos|pad)>")
+"""Control tokens of the two models: of Harmony and of Gemma's turns."""
+
+
+def text_problems(text: str, scripts: int = 2) -> list[str]:
+    """Text must be language: no run of one character (`!!!!!`), no words repeated without end, at most `scripts`
+    scripts, no replacement or control characters, no control tokens of the model."""
+    found = []
+    if run := re.search(rf"([^\s\-=_*.#])\1{{{RUN - 1},}}", text):
+        found.append(f"{len(run[0])} times {run[1]!r} in a row")
+    if echo := re.search(rf"((?:\b\w+\W+){{1,6}}?)\1{{{ECHOES - 1},}}", text):
+        found.append(f"the words {echo[1].strip()!r} over and over")
+    if len(seen := scripts_of(text)) > scripts:
+        found.append(f"letters of {len(seen)} scripts ({', '.join(sorted(seen))}), wanted at most {scripts}")
+    if bad := sorted({c for c in text if c == "\N{REPLACEMENT CHARACTER}" or (c < " " and c not in "\t\r\n")}):
+        found.append(f"characters {bad} that stand for nothing")
+    if leak := LEAK.search(text):
+        found.append(f"control token {leak[0]!r}")
+    return [f"text: {problem}: {text[:120]!r}" for problem in found]
+
+
+def scripts_of(text: str) -> set[str]:
+    """The scripts of its letters, by their Unicode names; Chinese and Japanese count as one."""
+    names = (unicodedata.name(c, "?").partition(" ")[0] for c in text if c.isalpha() and c not in "µªº")
+    return {"CJK" if name in ("HIRAGANA", "KATAKANA", "FULLWIDTH") else name for name in names}
+
+
+def stream_problems(stream: Stream, served: str, *, chat: bool = True) -> list[str]:
+    """A stream must be whole and in order: role first (chat), text, one finish_reason, the usage, `[DONE]`; no error
+    inside, one id and one model throughout."""
+    if stream.status != 200 or not stream.events:
+        return [f"a stream must be 200 with events: {stream}"]
+    found = [f"stream: {stream.broken}"] if stream.broken else []
+    if [e.data for e in stream.events].count("[DONE]") != 1 or stream.events[-1].data != "[DONE]":
+        found.append(f"[DONE] must be there once, at the end: {stream}")
+    chunks = [chunk for chunk in stream.chunks if isinstance(chunk, dict)]
+    if len(chunks) != len(stream.chunks):
+        found.append(f"every event must be a JSON object: {stream}")
+    found += [f"error inside a 200 stream: {chunk['error']}" for chunk in chunks if chunk.get("error")]
+    for field, wanted in (("id", None), ("model", served)):
+        seen = {chunk.get(field) for chunk in chunks}
+        if len(seen) != 1 or (wanted and seen != {wanted}):
+            found.append(f"{field}: found {seen}, wanted {wanted or 'the same'} in every event")
+    with_choices = [chunk for chunk in chunks if chunk.get("choices")]
+    finishes = [at for at, chunk in enumerate(with_choices) if chunk["choices"][0].get("finish_reason")]
+    if finishes != [len(with_choices) - 1]:
+        found.append(f"finish_reason in events {finishes} of {len(with_choices)}: wanted in the last alone")
+    if chat and with_choices and with_choices[0]["choices"][0].get("delta", {}).get("role") != "assistant":
+        found.append(f"the first event must give the role: {with_choices[0]}")
+    if not chunks or chunks[-1].get("choices") != [] or not chunks[-1].get("usage"):
+        found.append(f"the last event before [DONE] must be the usage, without choices: {stream}")
+        return found
+    return found + usage_problems(chunks[-1]["usage"])
+
+
+def finish_of(stream: Stream) -> str | None:
+    """The finish_reason of the first choice of a stream."""
+    reasons = [c["choices"][0].get("finish_reason") for c in stream.chunks if isinstance(c, dict) and c.get("choices")]
+    return next((str(reason) for reason in reasons if reason), None)
+
+
+def content_of(answer: Answer) -> str:
+    """The text of a chat or a completion; empty when there is none."""
+    try:
+        choice = answer.body["choices"][0]
+        text = choice["message"]["content"] if "message" in choice else choice["text"]
+    except (TypeError, KeyError, IndexError):
+        return ""
+    return text if isinstance(text, str) else ""
+
+
+def served_name(variant: Variant) -> str:
+    """The name that clients ask for."""
+    return variant.argument("--served-model-name") or variant.model
+
+
+def reasoning_problems(answer: Answer, dialect: Dialect) -> list[str]:
+    """A reasoning model's chat must carry its reasoning, as text, in every field that this version has for it."""
     try:
         message = answer.body["choices"][0]["message"]
     except (TypeError, KeyError, IndexError):
-        return None
-    text = message.get("reasoning") or message.get("reasoning_content")
-    return text if isinstance(text, str) else None
+        return [f"no message: {answer}"]
+    found = []
+    for field in ("reasoning", "reasoning_content"):
+        text, wanted = message.get(field), field in dialect.reasoning
+        if wanted and (not isinstance(text, str) or not text.strip()):
+            found.append(f"{field}: found {text!r}, wanted the reasoning")
+        elif wanted:
+            found += text_problems(text)
+        elif text:
+            found.append(f"{field}: found {text[:60]!r}, wanted nothing in this version")
+    return found
+
+
+def mixed_up(answers: Sequence[tuple[Question, str]]) -> list[str]:
+    """Answers that do not answer their own question."""
+    return [
+        f"{question.ask!r} was answered {text[:80]!r}"
+        for question, text in answers
+        if not any(w.casefold() in text.casefold() for w in question.wanted)
+    ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from harness.types import Deployment
 from harness.verification import CAPITAL, chat_problems
 
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from harness.attempt import Attempt
 
 
+@pytest.mark.own
 def test_starts_within_its_budget(attempt: Attempt, deployment: Deployment) -> None:
     """The container starts and `/health` answers 200 within the variant's start budget on this bench."""
     budget_s = attempt.recorder.record.expectation.start_budget_s

@@ -55,6 +55,7 @@ def render(record: Record) -> str:
                 ("image", image.ref if image else f"{bench.image} (not there)"),
                 ("image digest", (image.digest or f"{image.id} (made here)") if image else "unknown"),
                 ("vLLM", record.vllm_version or "unknown"),
+                *((("judged as", record.dialect),) if record.dialect else ()),
                 ("model", record.variant.model),
                 ("exit", f"code {record.exit.code}, OOM-killed {record.exit.oom_killed}" if record.exit else "none"),
                 (
@@ -77,6 +78,14 @@ def render(record: Record) -> str:
             ((m.name, f"{m.value:.3g} {m.unit}", limit(m), "ok" if m.ok else "over") for m in record.measurements),
         ),
     ]
+    if record.findings:
+        parts += [
+            "## What it exposes",
+            table(
+                ("finding", "", "what", "seen"),
+                ((f.id, "FORBIDDEN" if f.forbidden else "allowed", f.what, f.seen) for f in record.findings),
+            ),
+        ]
     if record.memory:
         least = min(record.memory, key=lambda point: point.available_gib)
         parts.append(f"Least host memory: {least.available_gib:.1f} GiB available, {least.at_s:.0f} s after the start.")

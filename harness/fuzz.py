@@ -1,0 +1,1 @@
+"""Requests made up from the served OpenAPI schema. The only importer of schemathesis and hypothesis."""
