@@ -338,7 +338,8 @@ async def events(source: AsyncIterator[bytes]) -> Stream:
 
 def head_of(status: int, headers: list[tuple[str, str]], last: bool, *own: str) -> bytes:
     """Status line and headers for the client."""
-    lines = [f"HTTP/1.1 {status} {responses.get(status, '')}", *(f"{n}: {v}" for n, v in headers if n.lower() not in HOP), *own]
+    kept = (f"{name}: {value}" for name, value in headers if name.lower() not in HOP)
+    lines = [f"HTTP/1.1 {status} {responses.get(status, '')}", *kept, *own]
     return "\r\n".join([*lines, *(() if last else ("Connection: close",)), "", ""]).encode("latin-1")
 
 
