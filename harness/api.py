@@ -86,9 +86,9 @@ class Api:
         """The same as a stream, with its usage."""
         return self.stream(COMPLETIONS, {"model": model, "prompt": prompt, "temperature": 0} | STREAM | more)
 
-    def respond(self, model: str, text: str, **more: object) -> Answer:
+    def respond(self, model: str, given: str | Sequence[Mapping[str, Any]], **more: object) -> Answer:
         """POST /v1/responses at temperature 0 unless `more` says otherwise."""
-        return self.post(RESPONSES, {"model": model, "input": text, "temperature": 0} | more)
+        return self.post(RESPONSES, {"model": model, "input": given, "temperature": 0} | more)
 
     def tokenize(self, model: str, **more: object) -> Answer:
         """POST /tokenize with a `prompt` or `messages`."""

@@ -366,6 +366,18 @@ def run(request: pytest.FixtureRequest) -> Iterator[Run]:
     current.close()
 
 
+@pytest.fixture
+def soak_s(request: pytest.FixtureRequest) -> float:
+    """How long a load lasts, in seconds (`--soak`)."""
+    return 60 * float(request.config.option.soak)
+
+
+@pytest.fixture
+def fuzz_s(request: pytest.FixtureRequest) -> float:
+    """How long requests are made up, in seconds (`--fuzz`)."""
+    return float(request.config.option.fuzz)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Any:
     """Write each outcome into the record of its variant, and the log's end into a failure."""

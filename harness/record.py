@@ -33,7 +33,7 @@ from harness.types import (
 SCHEMA = "gb10-deployment-record"
 SCHEMA_VERSION = "1.0"
 FILE = "record.json"
-SHARED = ("memory_back_after_stop",)
+SHARED = ("memory_back_after_stop", "soak_memory_kept")
 """Measurements that another process on the machine can spoil: over the limit they are nobody's proven fault."""
 UNFINISHED = "the run did not reach its end"
 ROOT = Path(__file__).resolve().parent.parent

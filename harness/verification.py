@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from harness.types import Answer, Dialect, Noun, Stream, Variant
+from harness.types import Answer, Dialect, Expectation, Noun, Stream, Variant
 
 
 class Question(Noun):
@@ -200,6 +200,16 @@ def served_name(variant: Variant) -> str:
     return variant.argument("--served-model-name") or variant.model
 
 
+def reasoning_of(answer: Answer) -> str | None:
+    """The reasoning text of a chat, in whichever field this version has it."""
+    try:
+        message = answer.body["choices"][0]["message"]
+    except (TypeError, KeyError, IndexError):
+        return None
+    text = message.get("reasoning") or message.get("reasoning_content")
+    return text if isinstance(text, str) else None
+
+
 def reasoning_problems(answer: Answer, dialect: Dialect) -> list[str]:
     """A reasoning model's chat must carry its reasoning, as text, in every field that this version has for it."""
     try:
@@ -225,3 +235,39 @@ def mixed_up(answers: Sequence[tuple[Question, str]]) -> list[str]:
         for question, text in answers
         if not any(w.casefold() in text.casefold() for w in question.wanted)
     ]
+
+
+HAY = (
+    "The grass is green.",
+    "The river is long and the stone is old.",
+    "A garden has apples in summer.",
+    "We walk to the bridge and back again.",
+    "Nothing of interest happened on this day.",
+)
+"""Sentences to hide something in; a dozen tokens each at most."""
+
+
+def haystack(words: int, needles: Mapping[float, str]) -> str:
+    """About `words` words of filler with a sentence at each depth (0 to 1)."""
+    sentences: list[str] = []
+    count = 0
+    while count < words:
+        sentences.append(HAY[len(sentences) % len(HAY)])
+        count += len(sentences[-1].split())
+    for depth, sentence in sorted(needles.items(), reverse=True):
+        sentences.insert(int(depth * len(sentences)), sentence)
+    return " ".join(sentences)
+
+
+def responses_text(answer: Answer) -> str:
+    """The final text of a `/v1/responses` answer; empty when there is none."""
+    output = answer.body.get("output") if isinstance(answer.body, dict) else None
+    parts = [part for item in output or () if item.get("type") == "message" for part in item.get("content") or ()]
+    return "".join(part.get("text") or "" for part in parts)
+
+
+def undeclared(expectation: Expectation, what: str) -> list[str]:
+    """What a bench can't show must be declared in the variant's entry, in a sentence that says `what`."""
+    if any(what in reason for reason in expectation.unproven):
+        return []
+    return [f"{what} was not exercised, and the entry does not say so under `unproven`"]

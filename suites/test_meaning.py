@@ -1,0 +1,213 @@
+"""A deployment answers sensibly: again and again, at any length of context, in every field that this version has.
+
+On the CPU bench's miniatures this proves the procedure: they answer what they were taught, with the same requests.
+"""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.types import Deployment
+from harness.verification import (
+    ANSWER_TOKENS,
+    CAPITAL,
+    QUESTIONS,
+    Question,
+    chat_problems,
+    content_of,
+    error_problems,
+    haystack,
+    reasoning_of,
+    reasoning_problems,
+    responses_text,
+    served_name,
+    stream_problems,
+    text_problems,
+    undeclared,
+)
+
+if TYPE_CHECKING:
+    from harness.api import Api
+    from harness.attempt import Attempt
+
+TIMES = 3
+"""How often each known answer must be right."""
+WEATHER = {
+    "name": "get_weather",
+    "description": "Get the current weather in a city.",
+    "parameters": {
+        "type": "object",
+        "properties": {"city": {"type": "string"}},
+        "required": ["city"],
+        "additionalProperties": False,
+    },
+}
+CITY = "What is the weather in Paris?"
+ANSWER_SCHEMA = {
+    "type": "object",
+    "properties": {"answer": {"type": "string", "maxLength": 80}},
+    "required": ["answer"],
+    "additionalProperties": False,
+}
+
+
+def test_known_answers_are_right_again_and_again(api: Api, deployment: Deployment) -> None:
+    """Every known question is answered rightly three times over, each answer language and nothing else: no `!!!!!`,
+    no endless repetition, no mixed scripts, no null, no control tokens."""
+    served = served_name(deployment.variant)
+
+    def ask(question: Question) -> list[str]:
+        answer = api.chat(served, question.messages(), max_tokens=ANSWER_TOKENS)
+        return chat_problems(answer, question, deployment.variant)
+
+    with ThreadPoolExecutor(4) as pool:
+        problems = list(pool.map(ask, QUESTIONS * TIMES))
+    assert not [problem for found in problems for problem in found]
+
+
+def test_a_long_answer_stays_sensible(api: Api, deployment: Deployment) -> None:
+    """Counting to a hundred arrives there, every number once and in order."""
+    asked = ({"role": "user", "content": "Count from 1 to 100, separated by commas."},)
+    text = content_of(api.chat(served_name(deployment.variant), asked, max_tokens=4096))
+    assert not text_problems(text)
+    numbers = [int(part) for part in text.replace(".", " ").replace(",", " ").split() if part.isdigit()]
+    assert [n for n in numbers if n <= 100][-100:] == list(range(1, 101))
+
+
+def test_needles_are_found_near_the_longest_context(api: Api, deployment: Deployment) -> None:
+    """In a prompt of nine tenths of `max_model_len`, a sentence near the beginning and one near the end are found."""
+    served = served_name(deployment.variant)
+    longest = int(deployment.variant.argument("--max-model-len") or 0)
+    hay = haystack(int(0.78 * longest), {0.1: "The code word is tiger.", 0.9: "[the secret is silver]"})
+    for ask, word in (("What is the code word?", "tiger"), ("What is the secret?", "silver")):
+        asked = ({"role": "user", "content": f"{hay}\n\n{ask}"},)
+        answer = api.chat(served, asked, max_tokens=min(ANSWER_TOKENS, longest // 16))
+        assert answer.status == 200, answer
+        assert answer.body["usage"]["prompt_tokens"] > 0.8 * longest
+        assert not chat_problems(answer, Question(ask=ask, wanted=(word,)), deployment.variant)
+
+
+@pytest.mark.only("gpt_oss")
+def test_reasoning_is_in_the_fields_of_this_version(api: Api, attempt: Attempt, deployment: Deployment) -> None:
+    """The reasoning is text, apart from the answer, in `reasoning_content` or `reasoning` as this version has it,
+    streamed or not."""
+    served = served_name(deployment.variant)
+    answer = api.chat(served, CAPITAL.messages(), max_tokens=ANSWER_TOKENS)
+    assert not reasoning_problems(answer, attempt.dialect)
+    assert reasoning_of(answer) != content_of(answer)
+    stream = api.chat_stream(served, CAPITAL.messages(), max_tokens=ANSWER_TOKENS)
+    assert not stream_problems(stream, served)
+    for field in attempt.dialect.reasoning:
+        assert stream.joined(field).strip(), f"no delta carries {field}"
+        assert not text_problems(stream.joined(field))
+
+
+@pytest.mark.only("gpt_oss")
+def test_more_effort_is_more_reasoning(api: Api, deployment: Deployment) -> None:
+    """`reasoning_effort` reaches the model: `high` thinks no shorter than `low`, and both answer."""
+    served = served_name(deployment.variant)
+    asked = Question(ask="What is 12 * 17?", wanted=("204",))
+    low, high = (
+        api.chat(served, asked.messages(), max_tokens=4096, reasoning_effort=effort) for effort in ("low", "high")
+    )
+    assert not chat_problems(low, asked, deployment.variant)
+    assert not chat_problems(high, asked, deployment.variant)
+    assert len(reasoning_of(high) or "") >= len(reasoning_of(low) or "")
+    assert high.body["usage"]["prompt_tokens"] > 0
+
+
+def test_responses_answers_like_chat(api: Api, deployment: Deployment) -> None:
+    """`/v1/responses` answers a known question, completed, with its tokens accounted for."""
+    answer = api.respond(served_name(deployment.variant), CAPITAL.ask, max_output_tokens=ANSWER_TOKENS)
+    assert answer.status == 200, answer
+    assert answer.body["status"] == "completed"
+    assert "Paris" in responses_text(answer)
+    assert not text_problems(responses_text(answer))
+    usage = answer.body["usage"]
+    assert usage["input_tokens"] + usage["output_tokens"] == usage["total_tokens"]
+    assert min(usage["input_tokens"], usage["output_tokens"]) > 0
+
+
+@pytest.mark.only("gpt_oss")
+def test_a_tool_is_called_and_its_result_used(api: Api, deployment: Deployment) -> None:
+    """Through `/v1/responses`, in every version: the question calls the tool with arguments that fit its schema, and
+    the tool's result is in the final answer."""
+    served = served_name(deployment.variant)
+    tools = [{"type": "function", **WEATHER}]
+    more = {"tools": tools, "max_output_tokens": ANSWER_TOKENS}
+    called = api.respond(served, CITY, **more)
+    assert called.status == 200, called
+    calls = [item for item in called.body["output"] if item["type"] == "function_call"]
+    assert [call["name"] for call in calls] == ["get_weather"], called
+    arguments = json.loads(calls[0]["arguments"])
+    assert list(arguments) == ["city"]
+    assert "Paris" in arguments["city"]
+    history = [
+        {"role": "user", "content": CITY},
+        *calls,
+        {"type": "function_call_output", "call_id": calls[0]["call_id"], "output": "18 degrees and sunny"},
+    ]
+    answer = api.respond(served, history, **more)
+    assert answer.status == 200, answer
+    assert "18" in responses_text(answer)
+
+
+def test_a_chat_with_tools_is_never_a_500(api: Api, deployment: Deployment) -> None:
+    """A chat that offers tools is answered, or refused with the documented 400 where the server was started without
+    a tool parser; the next chat is answered."""
+    served = served_name(deployment.variant)
+    asked = ({"role": "user", "content": CITY},)
+    answer = api.chat(served, asked, tools=[{"type": "function", "function": WEATHER}], max_tokens=ANSWER_TOKENS)
+    assert answer.status == 200 or not error_problems(answer)
+    after = api.chat(served, CAPITAL.messages(), max_tokens=ANSWER_TOKENS)
+    assert not chat_problems(after, CAPITAL, deployment.variant)
+
+
+def test_structured_output_validates(api: Api, deployment: Deployment) -> None:
+    """`response_format` with a JSON schema gives an object of exactly that schema, and the right answer in it."""
+    question = Question(ask='What is the capital of France? Answer as JSON with the single key "answer".', wanted=("",))
+    form = {"type": "json_schema", "json_schema": {"name": "answer", "schema": ANSWER_SCHEMA, "strict": True}}
+    answer = api.chat(
+        served_name(deployment.variant), question.messages(), max_tokens=ANSWER_TOKENS, response_format=form
+    )
+    assert not chat_problems(answer, question, deployment.variant)
+    given = json.loads(content_of(answer))
+    assert list(given) == ["answer"]
+    assert "paris" in given["answer"].lower()
+
+
+@pytest.mark.only("gemma3")
+def test_the_chat_template_is_the_models_own(api: Api, deployment: Deployment) -> None:
+    """A chat becomes Gemma's turns: one beginning of text, the user's turn closed, the model's turn opened."""
+    served = served_name(deployment.variant)
+    tokens = api.tokenize(served, messages=CAPITAL.messages()).body["tokens"]
+    text = api.post("/detokenize", {"model": served, "tokens": tokens}).body["prompt"]
+    assert text.count("<bos>") == 1
+    assert text.endswith(f"<start_of_turn>user\n{CAPITAL.ask}<end_of_turn>\n<start_of_turn>model\n")
+
+
+@pytest.mark.only("gemma3")
+def test_an_image_by_data_url_is_seen(api: Api, attempt: Attempt, deployment: Deployment) -> None:
+    """Where the served model has vision, the colour of an image given as a data URL is named; where it has none, as a
+    miniature, the image is refused in the documented way and the bench says that this is not shown."""
+    parts = [
+        {"type": "text", "text": "What color is this image? Answer in one word."},
+        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{RED}"}},
+    ]
+    answer = api.chat(served_name(deployment.variant), ({"role": "user", "content": parts},), max_tokens=64)
+    if answer.status == 200:
+        assert "red" in content_of(answer).lower()
+    else:
+        assert not error_problems(answer)
+        assert not undeclared(attempt.recorder.record.expectation, "image input")
+
+
+RED = (
+    "iVBORw0KGgoAAAANSUhEUgAAAEAAAABACAIAAAAlC+aJAAAAS0lEQVR42u3PQQkAAAgAsetfWiP4FgYrsKZeS0BAQEBAQEBAQEBA"
+    "QEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEDgsqnc8OJg6Ln3AAAAAElFTkSuQmCC"
+)
+"""A PNG of 64 x 64 red points."""
