@@ -10,7 +10,7 @@ import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from http.client import responses
 from typing import Any
 
@@ -126,6 +126,8 @@ class Fault:
     """A line of the container's log → what stands there."""
     models: tuple[str, ...] = ()
     """Marks of the variants it can be planted in; empty: all."""
+    slow: bool = False
+    """It costs the tests their patience: the first that catches it is enough."""
     life: str = ""
     """How the container behaves: `deaf` ignores SIGTERM, `undead` outlives its server, `abrupt` ends without draining,
     `once` starts only once."""
@@ -154,6 +156,8 @@ class Proxy:
         self.upstream = upstream
         self.port = 0
         self.tasks: set[asyncio.Task[None]] = set()
+        self.log: list[Exchange] | None = None
+        """What was asked, for who wants to know."""
         self.plant(fault)
 
     def plant(self, fault: Fault | None) -> None:
@@ -206,6 +210,8 @@ class Proxy:
             await self._raw(head, reader, writer)
             return False
         exchange = Exchange(method=method, target=target, headers=headers, body=body or b"", memory=self.memory)
+        if self.log is not None:
+            self.log.append(replace(exchange, memory=Memory(open=self.memory.open)))
         fault = self.fault
         if fault is not None:
             try:
