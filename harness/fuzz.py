@@ -7,8 +7,10 @@ change the server is cut down or left out; everything else is sent as drawn.
 from __future__ import annotations
 
 import re
+import shlex
 import time
 import warnings
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
 
@@ -39,15 +41,18 @@ class Fuzzed(Noun):
     requests: int
     endpoints: tuple[str, ...]
     problems: tuple[str, ...]
+    known: tuple[str, ...]
+    """Problems that every deployment of this version has."""
 
 
-def fuzz(api: Api, seconds: float) -> Fuzzed:
+def fuzz(api: Api, seconds: float, known_500: Collection[str] = ()) -> Fuzzed:
     """Send requests for `seconds`, valid ones and wrong ones, to every endpoint in turn.
 
     A 5xx, a broken connection or no answer is a problem; an endpoint that has one is left alone from then on.
     """
     spec = api.get("/openapi.json").body
-    begun, sent, problems, tried = time.monotonic(), 0, list[str](), list[str]()
+    begun, sent, tried = time.monotonic(), 0, list[str]()
+    problems, known = list[str](), list[str]()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         schema = schemathesis.openapi.from_dict(spec)
@@ -65,8 +70,8 @@ def fuzz(api: Api, seconds: float) -> Fuzzed:
             tried += [label] if count and label not in tried else []
             if problem:
                 broken.add(label)
-                problems.append(problem)
-    return Fuzzed(requests=sent, endpoints=tuple(tried), problems=tuple(problems))
+                (known if any(text in problem for text in known_500) else problems).append(problem)
+    return Fuzzed(requests=sent, endpoints=tuple(tried), problems=tuple(problems), known=tuple(known))
 
 
 def _weight(label: str) -> tuple[int, str]:
@@ -96,23 +101,32 @@ def _try(api: Api, operation: Any, mode: GenerationMode, until: float) -> tuple[
         nonlocal sent, problem
         if isinstance(case.body, dict):
             case.body = _shortened(case.body)
-        arguments = case.as_transport_kwargs(base_url=api.base_url)
-        arguments.pop("cookies", None)
+        drawn = case.as_transport_kwargs(base_url=api.base_url)
+        sending = {name: value for name, value in drawn.items() if value is not None and name != "cookies"}
         sent += 1
-        answer = api.call(
-            arguments.pop("method"),
-            arguments.pop("url"),
-            timeout=SLOW_S,
-            **{name: value for name, value in arguments.items() if value is not None},
-        )
+        answer = api.call(sending["method"], sending["url"], **_rest(sending), timeout=SLOW_S)
         if answer.status is None or answer.status >= 500:
-            problem = f"{answer}\n  repeat it: {case.as_curl_command()}"
+            problem = f"{answer}\n  repeat it: {_curl(api, sending)}"
         if problem or time.monotonic() > until:
             raise _Over
 
     with suppress(Unsatisfiable, _Over):  # nothing can be drawn, e.g. no wrong request to GET /health
         one()
     return sent, problem
+
+
+def _rest(sending: dict[str, Any]) -> dict[str, Any]:
+    """What is neither method nor address."""
+    return {name: value for name, value in sending.items() if name not in ("method", "url")}
+
+
+def _curl(api: Api, sending: dict[str, Any]) -> str:
+    """The command that sends the same bytes."""
+    request = api.http.build_request(sending["method"], sending["url"], **_rest(sending))
+    said = {name: value for name, value in request.headers.items() if name in ("content-type", "accept")}
+    headers = [part for name, value in said.items() for part in ("-H", f"{name}: {value}")]
+    data = ["--data-binary", request.content.decode("utf-8", "replace")] if request.content else []
+    return shlex.join(["curl", "-X", request.method, *headers, *data, str(request.url)])
 
 
 def _shortened(body: dict[str, Any]) -> dict[str, Any]:

@@ -73,9 +73,10 @@ def test_a_client_that_leaves_frees_its_slot(api: Api, deployment: Deployment) -
     answer would still go on."""
     served = served_name(deployment.variant)
     with ExitStack() as stack:
-        for _ in range(LEFT):
-            events = stack.enter_context(api.streaming("/v1/completions", ENDLESS | {"model": served}))
-            assert len(list(islice(events, 2))) == 2
+        streams = [
+            stack.enter_context(api.streaming("/v1/completions", ENDLESS | {"model": served})) for _ in range(LEFT)
+        ]
+        assert [len(list(islice(events, 2))) for events in streams] == [2] * LEFT
         running = api.metrics().get("vllm:num_requests_running", 0)
         assert running >= LEFT, f"{running} of {LEFT} streams were running"
     assert not idle(api)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.types import Deployment, Measurement
+from harness.types import Deployment, Finding, Measurement
 from harness.verification import CAPITAL, chat_problems, content_of, error_problems, served_name
 
 if TYPE_CHECKING:
@@ -111,14 +111,20 @@ def test_what_is_not_there_is_404_and_405(api: Api) -> None:
     assert api.get("/v1/chat/completions").status == 405
 
 
-def test_no_request_made_up_from_the_schema_breaks_the_server(api: Api, deployment: Deployment, fuzz_s: float) -> None:
+def test_no_request_made_up_from_the_schema_breaks_the_server(
+    api: Api, attempt: Attempt, deployment: Deployment, fuzz_s: float
+) -> None:
     """Requests drawn from the served `/openapi.json`, right ones and wrong ones, for `--fuzz SECONDS`: never a 5xx,
-    never a broken connection, and afterwards the server answers. A failure carries the curl line that repeats it."""
+    never a broken connection, and afterwards the server answers. A failure carries the curl line that repeats it;
+    what every deployment of this version does wrong is a finding in the record."""
     from harness.fuzz import fuzz
 
-    seen = fuzz(api, fuzz_s)
+    seen = fuzz(api, fuzz_s, attempt.dialect.known_500)
+    told = tuple(
+        Finding(id="known-500", what="an internal error of this vLLM version", seen=problem, forbidden=False)
+        for problem in seen.known
+    )
+    attempt.recorder.update(findings=(*attempt.recorder.record.findings, *told))
     assert not seen.problems, "\n".join(seen.problems)
-    assert seen.requests > 0
     assert "POST /v1/chat/completions" in seen.endpoints
-    assert api.health().status == 200
     assert not still_answers(api, deployment)
