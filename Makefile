@@ -55,6 +55,10 @@ capture-logs: setup ## Provoke the known failures and keep their logs in tests/l
 	$(python) -m pytest suites/ -m failure -k diagnosed --reports "$$reports" $(ARGS) && \
 	$(python) -m tests.capture_logs "$$reports"
 
+.PHONY: controls
+controls: setup ## Show on the CPU bench which fault is caught by which test, and write docs/controls.md. ARGS=--sample takes minutes
+	$(python) -m tests.saboteurs $(ARGS)
+
 .PHONY: schema
 schema: setup ## Write reports/record.schema.json from the code
 	$(python) -m harness schema > reports/record.schema.json

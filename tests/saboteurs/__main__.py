@@ -27,6 +27,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8310, help="where deployments are started (default: 8310)")
     parser.add_argument("--up", action="store_true", help="the variant is up on --port already, and stays")
     parser.add_argument("--image", metavar="FAULT", help="build gb10-acceptance/saboteur:FAULT and end")
+    parser.add_argument("--brief", action="store_true", help="one healthy deployment a variant instead of four")
     given = parser.parse_args()
     choice = Choice(bench="cpu", port=given.port)
     bench = choose(choice, read_host())
@@ -40,7 +41,8 @@ def main() -> int:
     from tests.saboteurs import matrix
 
     only = given.only or (matrix.SAMPLE if given.sample else ())
-    done = []
+    files = matrix.SAMPLE_FILES if given.sample else ()
+    done: list[matrix.Matrix] = []
     work = Path(tempfile.mkdtemp(prefix="controls-"))
     print(f"controls: what each run said is in {work}")
     for name in given.variant[:1] if given.sample else given.variant:
@@ -53,10 +55,7 @@ def main() -> int:
                 subprocess.run(up, check=True)
             proxy = stack.enter_context(standing(("127.0.0.1", given.port)))
             say = lambda text: print(text, flush=True)  # noqa: E731
-            done.append(matrix.run(variant, bench, proxy, work, say, only, bool(only)))
-    if not only:
-        matrix.PAGE.write_text(matrix.page(done))
-        print(f"wrote {matrix.PAGE.relative_to(matrix.ROOT)}")
+            matrix.run(done, variant, bench, proxy, work, say, only, files, given.brief or bool(only))
     found = matrix.problems(done, whole=not only)
     for problem in found:
         print(f"controls: {problem}")

@@ -46,17 +46,19 @@ async def serve(arguments: list[str], fault: Fault | None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_term)
     proxy = Proxy(("127.0.0.1", INNER), fault)
+    server = None
     assert vllm.stdout is not None
     async for line in vllm.stdout:
         if READY in line:
-            await proxy.listen("0.0.0.0", OUTER)
+            server = await proxy.listen("0.0.0.0", OUTER)
         told = hidden(line.decode("utf-8", "replace"))
         sys.stdout.write(fault.log(told) if fault and fault.log else told)
         sys.stdout.flush()
     code = await vllm.wait()
     while life in ("deaf", "undead"):
         await asyncio.Event().wait()
-    await proxy.close()
+    if server is not None:
+        await proxy.close(server)
     return code if code >= 0 else 128 - code
 
 

@@ -12,7 +12,9 @@ from typing import Any
 from tests.saboteurs.proxy import CutError, Exchange, Fault, Reply, Stream
 
 Edit = Callable[[Exchange, dict[str, Any]], Any]
-JSON = [("Content-Type", "application/json")]
+KIND = "application/json"
+JSON = [("Content-Type", KIND)]
+ANY = ("GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH")
 SLOW_S = 20.0
 """Seconds between two pieces of a slow answer."""
 NEVER_S = 100_000.0
@@ -164,11 +166,6 @@ def answering(status: int, message: str = "Internal server error") -> dict[str, 
 def text(body: str, status: int = 200, kind: str = "text/plain") -> dict[str, Any]:
     """This text, whatever was asked."""
     return {"instead": lambda x: Reply(status, [("Content-Type", kind)], body.encode())}
-
-
-def header(name: str, value: str) -> dict[str, Any]:
-    """A header on every whole answer."""
-    return {"reply": lambda x, answer: answer.header(name, value)}
 
 
 def metrics(change: Callable[[Exchange, str], str]) -> dict[str, Any]:
@@ -971,7 +968,7 @@ FAULTS: tuple[Fault, ...] = (
         "200 on malformed JSON",
         "malformed JSON is 400",
         on=no_json,
-        **text('{"id": "chatcmpl-0", "object": "chat.completion", "choices": []}', kind="application/json"),
+        **text('{"id": "chatcmpl-0", "object": "chat.completion", "choices": []}', kind=KIND),
     ),
     Fault("malformed-500", "500 on malformed JSON", "malformed JSON is 400", on=no_json, **answering(500)),
     Fault(
@@ -1091,27 +1088,19 @@ FAULTS: tuple[Fault, ...] = (
         **whole(lambda x, body: body.update(tokens=[t + 1 for t in body["tokens"]])),
     ),
     # what is open
-    Fault("cors-any", "every origin is allowed", "CORS", **header("Access-Control-Allow-Origin", "*")),
-    Fault(
-        "dev-endpoints",
-        "/server_info is there",
-        "no development endpoints",
-        on=at("/server_info"),
-        **text('{"vllm_config": "…"}', kind="application/json"),
-    ),
-    Fault(
-        "dev-reset",
-        "/reset_prefix_cache is there",
-        "no development endpoints",
-        on=at("/reset_prefix_cache"),
-        **text(""),
-    ),
-    Fault(
-        "dev-sleep",
-        "/sleep is there",
-        "no development endpoints",
-        on=at("/sleep", "/is_sleeping"),
-        **text('{"is_sleeping": false}', kind="application/json"),
+    *(
+        Fault(
+            name, f"{path} is there", "nothing forbidden is served", on=at(path, methods=ANY), **text("{}", kind=KIND)
+        )
+        for name, path in (
+            ("dev-info", "/server_info"),
+            ("dev-reset", "/reset_prefix_cache"),
+            ("dev-sleep", "/sleep"),
+            ("dev-rpc", "/collective_rpc"),
+            ("profiler", "/start_profile"),
+            ("lora-at-run-time", "/v1/load_lora_adapter"),
+            ("pause", "/pause"),
+        )
     ),
     Fault(
         "welcome-everywhere",
@@ -1146,7 +1135,7 @@ FAULTS: tuple[Fault, ...] = (
         "log-shorter",
         "a shorter length in the log",
         "the declared length",
-        log=quiet(r"max_seq_len=\d+", "max_seq_len=2048"),
+        log=quiet(r"(max_seq_len=|[Uu]sing max model len )\d+", r"\g<1>2048"),
     ),
     Fault(
         "log-other-revision",
@@ -1161,13 +1150,6 @@ FAULTS: tuple[Fault, ...] = (
         log=told_at(
             READY, "WARNING 01-01 00:00:00 [api_server.py:1] SECURITY WARNING: Development endpoints are enabled!"
         ),
-    ),
-    Fault(
-        "log-loaded-bf16",
-        "weights of another size in the log",
-        "really quantised",
-        models=("gpt_oss", "mxfp4"),
-        log=quiet(r"(Model loading took) [\d.]+", r"\1 240.5"),
     ),
     # how it lives
     Fault("deaf", "SIGTERM is not heeded", "SIGTERM ends it", life="deaf"),

@@ -48,6 +48,8 @@ HEALTHY: tuple[Fault | None, ...] = (
 """Deployments that must pass: no fault, and three seeds."""
 SAMPLE = ("canned", "done-missing", "usage-lies", "wrong-max-model-len", "stop-ignored", "no-ipc-host")
 """Faults of a run that must be short."""
+SAMPLE_FILES = ("suites/test_health.py", "suites/test_contract.py", "suites/test_flags.py")
+"""The suites that such a run asks."""
 
 
 @dataclass
@@ -58,6 +60,7 @@ class Seen:
     outcomes: dict[str, str] = field(default_factory=dict)
     messages: dict[str, str] = field(default_factory=dict)
     traffic: dict[str, list[Exchange]] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -65,7 +68,8 @@ class Seen:
         self.proxy.log = self.traffic.setdefault(item.nodeid, [])
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """The worst of a test's phases."""
+        """The worst of a test's phases, and how long it took."""
+        self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0) + report.duration
         if report.when == "call" or not report.passed:
             if self.outcomes.get(report.nodeid) != "failed":
                 self.outcomes[report.nodeid] = report.outcome
@@ -101,7 +105,7 @@ class Matrix:
         seen = Seen(self.proxy)
         told = self.work / f"{self.variant.name}-{fault.name if fault else 'none'}.log"
         with told.open("a") as log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
-            pytest.main(
+            code = pytest.main(
                 [
                     *(tests or ["suites", "-m", " and ".join(self.variant.marks)]),
                     *("--deployed", f"http://127.0.0.1:{self.proxy.port}", "--bench", self.bench.name),
@@ -112,13 +116,16 @@ class Matrix:
                 ],
                 plugins=[seen],
             )
+        if code == pytest.ExitCode.INTERRUPTED:
+            raise KeyboardInterrupt
         self.proxy.plant(None)
         return seen
 
-    def baseline(self, deployments: Sequence[Fault | None]) -> None:
-        """The healthy ones."""
+    def baseline(self, deployments: Sequence[Fault | None], files: Sequence[str]) -> None:
+        """The healthy ones; `files` of suites/, or all of them."""
+        chosen = [*files, "-m", " and ".join(self.variant.marks)] if files else []
         for nth, fault in enumerate(deployments):
-            seen = self.judge(fault, [])
+            seen = self.judge(fault, chosen)
             name = fault.name if fault else "without a fault"
             self.healthy = self.healthy or seen
             self.rejected[name] = seen.failed
@@ -129,10 +136,12 @@ class Matrix:
                 self.say(f"    {test}: {seen.messages[test][-1500:]}")
 
     def sound(self) -> list[str]:
-        """Tests that pass every healthy deployment: the others prove nothing."""
-        assert self.healthy is not None
+        """Tests that pass every healthy deployment, the quickest first: the others prove nothing."""
+        seen = self.healthy
+        assert seen is not None
         wrong = {test for tests in self.rejected.values() for test in tests}
-        return [t for t, outcome in self.healthy.outcomes.items() if outcome == "passed" and t not in wrong]
+        good = [t for t, outcome in seen.outcomes.items() if outcome == "passed" and t not in wrong]
+        return sorted(good, key=lambda test: seen.seconds[test])
 
     def wire(self, fault: Fault) -> None:
         """A fault of the proxy, or of the log."""
@@ -200,18 +209,24 @@ def short(nodeid: str) -> str:
 
 
 def run(
+    done: list[Matrix],
     variant: Variant,
     bench: Bench,
     proxy: Proxy,
     work: Path,
     say: Callable[[str], None],
     only: Sequence[str],
+    files: Sequence[str],
     brief: bool,
-) -> Matrix:
-    """Every fault (or those in `only`) against the suites, for one variant that is up."""
+) -> None:
+    """Every fault (or those in `only`) against the suites, for one variant that is up; joins `done`.
+
+    The page is written after each fault, so that a run that was interrupted leaves what it found.
+    """
     matrix = Matrix(variant, bench, proxy, work, say)
+    done.append(matrix)
     begun = time.monotonic()
-    matrix.baseline(HEALTHY[:1] if brief else HEALTHY)
+    matrix.baseline(HEALTHY[:1] if brief else HEALTHY, files)
     for fault in FAULTS:
         if (
             not fault.life
@@ -219,13 +234,16 @@ def run(
             and (not only or fault.name in only)
         ):
             matrix.wire(fault)
+            if not only:
+                PAGE.write_text(page(done))
     if "gpt_oss" in variant.marks:
         flags = resolve(variant, bench, {"run": "0", "started": "0"})
         for planted_ in PLANTED:
             if not only or planted_.name in only:
                 matrix.flags(planted_, flags)
+                if not only:
+                    PAGE.write_text(page(done))
     say(f"{variant.name}: {time.monotonic() - begun:.0f} s")
-    return matrix
 
 
 def page(matrices: Sequence[Matrix]) -> str:
@@ -247,6 +265,8 @@ def page(matrices: Sequence[Matrix]) -> str:
             lines.append(f"| `{name}` | {does} | {breaks} | {', '.join(f'`{test}`' for test in by)} |")
         elif any(name in m.missed for m in matrices):
             lines.append(f"| `{name}` | {does} | {breaks} | **nobody** |")
+        else:
+            lines.append(f"| `{name}` | {does} | {breaks} | not run |")
         for test in by:
             catches.setdefault(test, []).append(name)
     known = controlled()

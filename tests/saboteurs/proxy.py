@@ -173,8 +173,10 @@ class Proxy:
         self.port = server.sockets[0].getsockname()[1]
         return server
 
-    async def close(self) -> None:
-        """End every connection."""
+    async def close(self, server: asyncio.Server) -> None:
+        """End listening, and every connection."""
+        server.close()
+        await server.wait_closed()
         for task in (tasks := list(self.tasks)):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -187,11 +189,13 @@ class Proxy:
         try:
             while await self._one(reader, writer):
                 pass
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError, CutError):
-            pass  # either side has gone, or was meant to; or the proxy is closed
+        except asyncio.CancelledError:  # the proxy is closed
+            writer.transport.abort()
+        except (ConnectionError, asyncio.IncompleteReadError, CutError):
+            pass  # either side has gone, or was meant to
         finally:
+            await ended(writer)
             self.tasks.discard(task)
-            writer.close()
 
     async def _one(self, reader: Reader, writer: asyncio.StreamWriter) -> bool:
         """One request of a connection; False when it was the last."""
@@ -258,7 +262,7 @@ class Proxy:
             await back
         finally:
             forth.cancel()
-            up_writer.close()
+            await ended(up_writer)
 
     async def _answer(self, exchange: Exchange, fault: Fault | None, writer: asyncio.StreamWriter, last: bool) -> None:
         if fault is not None and fault.wait_s is not None:
@@ -294,7 +298,14 @@ class Proxy:
                 fault.reply(exchange, answer)
             await send(writer, answer, exchange.method, last)
         finally:
-            up_writer.close()
+            await ended(up_writer)
+
+
+async def ended(writer: asyncio.StreamWriter) -> None:
+    """Close a connection to the end."""
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
 
 
 def parse_headers(head: bytes) -> list[tuple[str, str]]:
@@ -381,9 +392,7 @@ def standing(upstream: tuple[str, int], port: int = 0) -> Iterator[Proxy]:
     try:
         yield proxy
     finally:
-        server.close()
-        asyncio.run_coroutine_threadsafe(proxy.close(), loop).result()
+        asyncio.run_coroutine_threadsafe(proxy.close(server), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
-        with suppress(RuntimeError):
-            loop.close()
+        loop.close()
