@@ -28,6 +28,7 @@ def main() -> int:
     parser.add_argument("--up", action="store_true", help="the variant is up on --port already, and stays")
     parser.add_argument("--image", metavar="FAULT", help="build gb10-acceptance/saboteur:FAULT and end")
     parser.add_argument("--brief", action="store_true", help="one healthy deployment a variant instead of four")
+    parser.add_argument("--work", type=Path, metavar="DIR", help="directory of an interrupted run, to go on")
     given = parser.parse_args()
     choice = Choice(bench="cpu", port=given.port)
     bench = choose(choice, read_host())
@@ -43,8 +44,8 @@ def main() -> int:
     only = given.only or (matrix.SAMPLE if given.sample else ())
     files = matrix.SAMPLE_FILES if given.sample else ()
     done: list[matrix.Matrix] = []
-    work = Path(tempfile.mkdtemp(prefix="controls-"))
-    print(f"controls: what each run said is in {work}")
+    work = given.work or Path(tempfile.mkdtemp(prefix="controls-"))
+    print(f"controls: results and what each run said are in {work}; to go on from there: --work {work}")
     for name in given.variant[:1] if given.sample else given.variant:
         variant = find(name)
         harness = [sys.executable, "-m", "harness"]
@@ -54,8 +55,12 @@ def main() -> int:
                 stack.callback(subprocess.run, [*harness, "down", "--bench", "cpu", "--port", str(given.port)])
                 subprocess.run(up, check=True)
             proxy = stack.enter_context(standing(("127.0.0.1", given.port)))
-            say = lambda text: print(text, flush=True)  # noqa: E731
-            matrix.run(done, variant, bench, proxy, work, say, only, files, given.brief or bool(only))
+            done.append(matrix.Matrix(variant, bench, proxy, work, lambda text: print(text, flush=True)))
+            healthy = matrix.HEALTHY[:1] if given.brief or only else matrix.HEALTHY
+            matrix.run(done[-1], only, files, healthy, first=len(done) == 1)
+    if not only:
+        matrix.PAGE.write_text(matrix.page(done))
+        print(f"wrote {matrix.PAGE.relative_to(matrix.ROOT)}")
     found = matrix.problems(done, whole=not only)
     for problem in found:
         print(f"controls: {problem}")

@@ -15,7 +15,7 @@ Edit = Callable[[Exchange, dict[str, Any]], Any]
 KIND = "application/json"
 JSON = [("Content-Type", KIND)]
 ANY = ("GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH")
-SLOW_S = 20.0
+SLOW_S = 6.0
 """Seconds between two pieces of a slow answer."""
 NEVER_S = 100_000.0
 PLACEHOLDER_TOKEN = "placeholder-the-miniatures-need-none"
@@ -611,9 +611,10 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "late-first-token",
-        "answers begin after minutes",
+        "answers begin after minutes, from the third question on",
         "answers come in time",
         slow=True,
+        after=2,
         on=asks,
         wait_s=lambda x: 400,
     ),

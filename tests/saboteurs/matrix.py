@@ -7,6 +7,7 @@ between the harness and the engine. A fault runs only the tests whose requests i
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -16,6 +17,7 @@ from unittest.mock import patch
 
 import pytest
 
+from harness.api import Api
 from harness.bench import environment
 from harness.engine import Container, Engine
 from harness.flags import resolve
@@ -32,6 +34,8 @@ ANYWAY = "suites/test_start.py"
 """Its tests judge what was asked before the first test."""
 QUIET = 2
 """Tests with no more questions than this are run against faults of the log and of the flags."""
+PATIENCE_S, TEST_S = 10.0, 40
+"""Against faults that cost patience, the longest silence in a call and the longest test, instead of 120 and 300 s."""
 HEALTHY: tuple[Fault | None, ...] = (
     None,
     *(
@@ -96,8 +100,25 @@ class Matrix:
     """Healthy deployment → tests that rejected it."""
     caught: dict[str, list[str]] = field(default_factory=dict)
     """Fault → tests that caught it."""
-    missed: dict[str, str] = field(default_factory=dict)
+    missed: dict[str, int] = field(default_factory=dict)
     """Fault nobody caught → how many tests looked."""
+    ran: list[str] = field(default_factory=list)
+    """Tests of a healthy deployment."""
+
+    @property
+    def kept(self) -> Path:
+        """Where results are kept, so that a run that was interrupted goes on."""
+        return self.work / f"{self.variant.name}.json"
+
+    def keep(self) -> None:
+        """Write what is known."""
+        told = {name: getattr(self, name) for name in ("rejected", "caught", "missed", "ran")}
+        self.kept.write_text(json.dumps(told, indent=1) + "\n")
+
+    def recall(self) -> None:
+        """Take up what an earlier run has kept."""
+        if self.kept.exists():
+            vars(self).update(json.loads(self.kept.read_text()))
 
     def judge(self, fault: Fault | None, tests: Sequence[str], *more: str) -> Seen:
         """One run of the suites through the proxy."""
@@ -129,6 +150,7 @@ class Matrix:
             name = fault.name if fault else "without a fault"
             self.healthy = self.healthy or seen
             self.rejected[name] = seen.failed
+            self.ran = list(seen.outcomes)
             self.say(
                 f"{self.variant.name}, healthy {nth + 1}, {name}: {len(seen.outcomes)} tests, failed: {seen.failed}"
             )
@@ -150,8 +172,15 @@ class Matrix:
             tests = self.quiet()
         else:
             tests = [t for t in self.sound() if t.startswith(ANYWAY) or any(map(about(fault), self.healthy.traffic[t]))]
-        with planted_log(fault) if fault.log else ExitStack():
-            self.note(fault.name, tests, self.judge(fault, tests, "--maxfail", "1" if fault.slow else str(ENOUGH)))
+        if fault.slow:
+            tests = [t for t in tests if self.healthy.seconds[t] < PATIENCE_S / 2]
+        more = ["--maxfail", "1", "--timeout", str(TEST_S)] if fault.slow else ["--maxfail", str(ENOUGH)]
+        with ExitStack() as stack:
+            if fault.log:
+                stack.enter_context(planted_log(fault))
+            if fault.slow:
+                stack.enter_context(patch.dict(Api.__init__.__kwdefaults__ or {}, timeout_s=PATIENCE_S))
+            self.note(fault.name, tests, self.judge(fault, tests, *more))
 
     def flags(self, fault: Planted, flags: DockerFlags) -> None:
         """A fault of Docker's flags."""
@@ -167,13 +196,18 @@ class Matrix:
         assert self.healthy is not None
         return [t for t in self.sound() if len(self.healthy.traffic[t]) <= QUIET or "truth" in t or "exposure" in t]
 
+    def wanted(self, name: str, only: Sequence[str]) -> bool:
+        """Whether a fault is to be run."""
+        return name not in self.caught and (not only or name in only)
+
     def note(self, name: str, tests: Sequence[str], seen: Seen) -> None:
         """Remember who caught it."""
         caught = [test for test in seen.failed if test in tests]
         if caught:
             self.caught[name] = caught
         else:
-            self.missed[name] = f"{len(tests)} tests"
+            self.missed[name] = len(tests)
+        self.keep()
         self.say(f"{self.variant.name}, {name}: {', '.join(map(short, caught)) or f'NOBODY of {len(tests)} tests'}")
 
 
@@ -209,41 +243,24 @@ def short(nodeid: str) -> str:
 
 
 def run(
-    done: list[Matrix],
-    variant: Variant,
-    bench: Bench,
-    proxy: Proxy,
-    work: Path,
-    say: Callable[[str], None],
-    only: Sequence[str],
-    files: Sequence[str],
-    brief: bool,
+    matrix: Matrix, only: Sequence[str], files: Sequence[str], healthy: Sequence[Fault | None], *, first: bool
 ) -> None:
-    """Every fault (or those in `only`) against the suites, for one variant that is up; joins `done`.
+    """Every fault (or those in `only`) against the suites (or those in `files`), for the variant that is up.
 
-    The page is written after each fault, so that a run that was interrupted leaves what it found.
+    What an earlier run with the same directory has caught is not run again. Flags are planted in the `first` variant.
     """
-    matrix = Matrix(variant, bench, proxy, work, say)
-    done.append(matrix)
     begun = time.monotonic()
-    matrix.baseline(HEALTHY[:1] if brief else HEALTHY, files)
+    matrix.recall()
+    matrix.baseline(healthy, files)
+    marks = {*matrix.variant.marks}
     for fault in FAULTS:
-        if (
-            not fault.life
-            and (not fault.models or {*fault.models} & {*variant.marks})
-            and (not only or fault.name in only)
-        ):
+        if not fault.life and (not fault.models or marks & {*fault.models}) and matrix.wanted(fault.name, only):
             matrix.wire(fault)
-            if not only:
-                PAGE.write_text(page(done))
-    if "gpt_oss" in variant.marks:
-        flags = resolve(variant, bench, {"run": "0", "started": "0"})
-        for planted_ in PLANTED:
-            if not only or planted_.name in only:
-                matrix.flags(planted_, flags)
-                if not only:
-                    PAGE.write_text(page(done))
-    say(f"{variant.name}: {time.monotonic() - begun:.0f} s")
+    flags = resolve(matrix.variant, matrix.bench, {"run": "0", "started": "0"})
+    for planted_ in PLANTED if first else ():
+        if matrix.wanted(planted_.name, only):
+            matrix.flags(planted_, flags)
+    matrix.say(f"{matrix.variant.name}: {time.monotonic() - begun:.0f} s")
 
 
 def page(matrices: Sequence[Matrix]) -> str:
@@ -270,7 +287,7 @@ def page(matrices: Sequence[Matrix]) -> str:
         for test in by:
             catches.setdefault(test, []).append(name)
     known = controlled()
-    every = dict.fromkeys(short(t) for m in matrices for t in (m.healthy.outcomes if m.healthy else ()))
+    every = dict.fromkeys(short(t) for m in matrices for t in m.ran)
     lines += ["", "## Tests", "", "| test | faults it caught | in tests/test_controls.py |", "|---|---|---|"]
     for test in sorted({*every, *catches, *known}):
         by_ = ", ".join(f"`{name}`" for name in catches.get(test, ()))
@@ -284,7 +301,7 @@ def page(matrices: Sequence[Matrix]) -> str:
     ]
     for m in matrices:
         for name, failed in m.rejected.items():
-            count = len(m.healthy.outcomes) - len(failed) if m.healthy else 0
+            count = len(m.ran) - len(failed)
             lines.append(f"| {m.variant.name} | {name} | {count} | {', '.join(map(short, failed)) or 'nobody'} |")
     return "\n".join(lines) + "\n"
 
@@ -304,13 +321,13 @@ def problems(matrices: Sequence[Matrix], whole: bool) -> list[str]:
             found += [f"{m.variant.name}, healthy ({name}), was rejected by {test}" for test in failed]
     caught = {name for m in matrices for name in m.caught}
     found += [
-        f"{name} was caught by nobody, on {m.variant.name}: {looked} looked → mend the suites or take the fault back"
+        f"{name} was caught by nobody, on {m.variant.name}: {looked} tests looked → mend the suites or drop it"
         for m in matrices
         for name, looked in m.missed.items()
         if name not in caught
     ]
     if whole:
         useful = {short(t) for m in matrices for tests in m.caught.values() for t in tests} | {*controlled()}
-        ran = {short(t) for m in matrices if m.healthy for t in m.healthy.outcomes}
+        ran = {short(t) for m in matrices for t in m.ran}
         found += [f"{test} caught nothing → give it a control, or delete it" for test in sorted(ran - useful)]
     return found
