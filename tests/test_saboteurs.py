@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -202,3 +207,92 @@ def test_flags_planted_in_a_real_container_are_seen(engine_or_skip: Engine, faul
     flags = resolve(find_variant("gpt-oss-120b"), bench).model_copy(update={"name": "saboteur-flags"})
     with planted(fault, flags, engine_or_skip.docker_host, {"HF_TOKEN": "placeholder"}) as inspect:
         assert differences(flags, inspect, image.raw)
+
+
+STAND_IN = """#!/usr/bin/env python3
+import http.server, signal, sys
+port = int(sys.argv[sys.argv.index("--port") + 1])
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+class Alive(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        if self.path == "/die":
+            import os
+            os._exit(0)
+server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Alive)
+print("INFO: quantization=mxfp4", "Application startup complete.", sep=chr(10), flush=True)
+server.serve_forever()
+"""
+
+
+@contextmanager
+def container(tmp_path: Path, fault: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """What runs in a saboteur's container, with a stand-in for the real server, and its address."""
+    real = tmp_path / "vllm"
+    real.write_text(STAND_IN)
+    real.chmod(0o755)
+    ports = []
+    for _ in range(2):
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            ports.append(probe.getsockname()[1])
+    script = (
+        "import sys, pathlib; from tests.saboteurs import entry; "
+        f"entry.REAL, entry.OUTER, entry.INNER = {str(real)!r}, {ports[0]}, {ports[1]}; "
+        f"entry.STARTED = pathlib.Path({str(tmp_path / 'started')!r}); sys.exit(entry.main(['serve', 'm']))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "SABOTEUR": fault},
+    ) as process:
+        try:
+            yield process, f"http://127.0.0.1:{ports[0]}"
+        finally:
+            process.kill()
+
+
+def ready(process: subprocess.Popen[str]) -> list[str]:
+    """What it logs until it serves."""
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if "startup complete" in line:
+            break
+    return lines
+
+
+def test_the_container_serves_and_ends_like_its_server(tmp_path: Path) -> None:
+    with container(tmp_path, "log-not-quantised") as (process, url):
+        assert "mxfp4" not in "".join(ready(process))
+        assert httpx.get(f"{url}/health", trust_env=False).status_code == 200
+        process.terminate()
+        assert process.wait(10) == 0
+
+
+def test_the_container_may_be_deaf(tmp_path: Path) -> None:
+    with container(tmp_path, "deaf") as (process, _):
+        ready(process)
+        process.terminate()
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)
+
+
+def test_the_container_may_outlive_its_server(tmp_path: Path) -> None:
+    with container(tmp_path, "undead") as (process, url):
+        ready(process)
+        httpx.get(f"{url}/die", trust_env=False)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)
+        assert httpx.get(f"{url}/health", trust_env=False).status_code == 200
+
+
+def test_the_container_may_start_only_once(tmp_path: Path) -> None:
+    for code in (0, 1):
+        with container(tmp_path, "once") as (process, _):
+            ready(process)
+            process.terminate()
+            assert process.wait(10) == code

@@ -58,6 +58,8 @@ def main() -> int:
             done.append(matrix.Matrix(variant, bench, proxy, work, lambda text: print(text, flush=True)))
             healthy = matrix.HEALTHY[:1] if given.brief or only else matrix.HEALTHY
             matrix.run(done[-1], only, files, healthy, first=len(done) == 1)
+        if len(done) == 1 and not only and not given.up:
+            matrix.lives(done[0])
     if not only:
         matrix.PAGE.write_text(matrix.page(done))
         print(f"wrote {matrix.PAGE.relative_to(matrix.ROOT)}")

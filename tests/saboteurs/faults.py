@@ -1155,7 +1155,14 @@ FAULTS: tuple[Fault, ...] = (
     # how it lives
     Fault("deaf", "SIGTERM is not heeded", "SIGTERM ends it", life="deaf"),
     Fault("abrupt", "ends without finishing what it answers", "SIGTERM drains", life="abrupt"),
-    Fault("undead", "lives on when its engine has died", "a dead engine is noticed", life="undead"),
+    Fault(
+        "undead",
+        "lives on, healthy, when its engine has died",
+        "a dead engine is noticed",
+        on=at("/health"),
+        instead=lambda x: Reply(200, [], b""),
+        life="undead",
+    ),
     Fault("once", "starts only once", "a restart recovers", life="once"),
 )
 """Every fault of the wire, of the log and of the life; those of Docker's flags are in `planted.py`."""

@@ -23,6 +23,7 @@ from harness.engine import Container, Engine
 from harness.flags import resolve
 from harness.types import Bench, DockerFlags, Variant
 from tests.saboteurs.faults import FAULTS
+from tests.saboteurs.image import build
 from tests.saboteurs.planted import PLANTED, Planted, planted
 from tests.saboteurs.proxy import Exchange, Fault, Proxy
 
@@ -32,6 +33,7 @@ ENOUGH = 3
 """So many tests that caught a fault are enough: the rest of that run is left out."""
 ANYWAY = "suites/test_start.py"
 """Its tests judge what was asked before the first test."""
+LIFE = "suites/test_lifecycle.py"
 QUIET = 2
 """Tests with no more questions than this are run against faults of the log and of the flags."""
 PATIENCE_S, TEST_S = 10.0, 40
@@ -120,8 +122,10 @@ class Matrix:
         if self.kept.exists():
             vars(self).update(json.loads(self.kept.read_text()))
 
-    def judge(self, fault: Fault | None, tests: Sequence[str], *more: str) -> Seen:
-        """One run of the suites through the proxy."""
+    def judge(
+        self, fault: Fault | None, tests: Sequence[str], *more: str, deployed: bool = True, image: str = ""
+    ) -> Seen:
+        """One run of the suites: through the proxy, or on an image that they start themselves."""
         self.proxy.plant(fault)
         seen = Seen(self.proxy)
         told = self.work / f"{self.variant.name}-{fault.name if fault else 'none'}.log"
@@ -129,9 +133,9 @@ class Matrix:
             code = pytest.main(
                 [
                     *(tests or ["suites", "-m", " and ".join(self.variant.marks)]),
-                    *("--deployed", f"http://127.0.0.1:{self.proxy.port}", "--bench", self.bench.name),
-                    *("--image", self.bench.image, "--port", str(self.bench.port)),
-                    *("--reports", str(self.work / "reports"), "--fuzz", "5", "--soak", "0.05"),
+                    *(("--deployed", f"http://127.0.0.1:{self.proxy.port}") if deployed else ()),
+                    *("--bench", self.bench.name, "--image", image or self.bench.image, "--port", str(self.bench.port)),
+                    *("--reports", str(self.work / "reports"), "--soak", "0.05"),
                     *("-q", "--no-header", "-p", "no:cacheprovider", "--rootdir", str(ROOT)),
                     *("-W", "ignore::pytest.PytestAssertRewriteWarning", *more),
                 ],
@@ -190,6 +194,12 @@ class Matrix:
             inspect = stack.enter_context(planted(fault, flags, self.bench.docker_host, environ))
             stack.enter_context(patch.object(Container, "inspect", lambda container: inspect))
             self.note(fault.name, tests, self.judge(None, tests, "--maxfail", str(ENOUGH)))
+
+    def live(self, fault: Fault) -> None:
+        """A fault of the container's life: an image of its own, started by the suites; minutes."""
+        tag = build(self.bench.docker_host, self.bench.image, fault.name)
+        seen = self.judge(None, [LIFE, "-m", " and ".join(self.variant.marks)], deployed=False, image=tag)
+        self.note(fault.name, list(seen.outcomes), seen)
 
     def quiet(self) -> list[str]:
         """Tests that look rather at the engine than at answers."""
@@ -261,6 +271,13 @@ def run(
         if matrix.wanted(planted_.name, only):
             matrix.flags(planted_, flags)
     matrix.say(f"{matrix.variant.name}: {time.monotonic() - begun:.0f} s")
+
+
+def lives(matrix: Matrix) -> None:
+    """Every fault of a container's life, each in a container of its own; nothing may be up."""
+    for fault in FAULTS:
+        if fault.life and matrix.wanted(fault.name, ()):
+            matrix.live(fault)
 
 
 def page(matrices: Sequence[Matrix]) -> str:
