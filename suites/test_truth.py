@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,3 +47,8 @@ def test_revision_and_weights_are_the_ones_on_disk(attempt: Attempt, deployment:
     and, where the variant declares them, revision and digest are those."""
     revision = served_revision(deployment)
     assert not weights_problems(deployment, revision, attempt.recorder.record.engine_facts)
+
+
+def test_the_served_version_is_the_one_in_the_log(api: Api, deployment: Deployment) -> None:
+    """`/version` names the version that the engine's log names."""
+    assert f"version {api.version()}" in Path(deployment.log).read_text(encoding="utf-8", errors="replace")
