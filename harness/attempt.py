@@ -412,6 +412,11 @@ def _after(recorder: Recorder, launched: Launched) -> None:
     if watch is None:
         return
     died = watch.failure()
+    if watch.unwritten:
+        lost = Check(
+            name="log", ok=False, found=watch.unwritten, wanted="the whole log", remedy="free space on that disk"
+        )
+        recorder.update(preflight=(*(c for c in recorder.record.preflight if c.name != "log"), lost))
     expected = recorder.record.expectation
     recorder.update(
         phases=tuple(

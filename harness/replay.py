@@ -74,7 +74,7 @@ def recorded_variant(record: Record) -> Variant:
     if today is None or today.staging != fault.staging:
         raise ReplayError(
             f"the record is of the provoked failure {variant.name}, which this harness stages otherwise or not at all "
-            f"→ replay it with the harness that wrote it: git checkout {record.harness.commit or record.harness.version}"
+            f"→ replay it with the one that wrote it: git checkout {record.harness.commit or record.harness.version}"
         )
     rest = record.expectation.model_copy(update={"fault": Fault.model_validate(dict(fault) | FLAG_FIELDS)})
     return variant.model_copy(update={"benches": variant.benches | {record.bench.name: rest}})

@@ -61,6 +61,8 @@ class Watch:
         self._over = threading.Event()
         self._ended = threading.Event()
         self._lost: str | None = None
+        self.unwritten = ""
+        """Why the log file is incomplete; the output is read on nevertheless, or the container would stall."""
         self._failure: Diagnosis | None = None
         self._fatal_seen = False
         self._stood_down = False
@@ -217,7 +219,11 @@ class Watch:
 
     def _take(self, file: IO[bytes], data: bytes) -> None:
         clean = self._redactor.data(data)
-        file.write(clean)
+        if not self.unwritten:
+            try:
+                file.write(clean)
+            except OSError as error:
+                self.unwritten = f"{self._log} could not be written on ({error.strerror})"
         before = len(self.reader.phases)
         fatal = self.reader.feed(clean)
         now = time.monotonic() - self.begun
