@@ -57,7 +57,12 @@ V0_11_1 = _since("0.11.1", V0_11_0, reasoning=("reasoning", "reasoning_content")
 V0_16 = _since("0.16.0", V0_11_1, reasoning=("reasoning",))
 V0_19 = _since("0.19.0", V0_16, caps_n=True)
 V0_28 = _since("0.28.0", V0_19, dense_mxfp4="applied")
-V0_32 = _since("0.32.0", V0_28, clamps_max_tokens=True)
+V0_32 = _since(
+    "0.32.0",
+    V0_28,
+    clamps_max_tokens=True,
+    known_500=("list index out of range",),  # a chat with "messages": [] and "add_generation_prompt": false
+)
 
 DIALECTS = (OLDEST, V0_10_2, V0_11_0, V0_11_1, V0_16, V0_19, V0_28, V0_32)
 """Rows from the oldest version on."""

@@ -229,6 +229,18 @@ class Engine:
         made = self.call(self.client.api.exec_create, container_id, command)
         self.call(self.client.api.exec_start, made["Id"])
 
+    def stop(self, container_id: str, grace_s: int) -> None:
+        """SIGTERM, and SIGKILL after `grace_s` seconds: `docker stop`."""
+        self.call(self.client.api.stop, container_id, timeout=grace_s)
+
+    def start(self, container_id: str) -> None:
+        """Start a stopped container again: `docker start`."""
+        self.call(self.client.api.start, container_id)
+
+    def restart(self, container_id: str, grace_s: int) -> None:
+        """`docker restart`."""
+        self.call(self.client.api.restart, container_id, timeout=grace_s)
+
     def logs(self, container: Container) -> Iterator[bytes]:
         """What the container has written so far, both streams in order."""
         stream: Iterator[bytes] = self.call(self.client.api.logs, container.id, stream=True, follow=False)

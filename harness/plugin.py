@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from harness.attempt import Attempt
     from harness.engine import Engine
     from harness.launch import Launched
+    from harness.lifecycle import Died, Stopped
     from harness.record import Record, Recorder
 
 RUN = pytest.StashKey["Run"]()
@@ -225,6 +226,69 @@ class Run:
             )
             yield again
 
+    def stop(self, attempt: Attempt) -> Stopped:
+        """`docker stop` in the midst of a stream; from now on an end of the container is no failure."""
+        from harness import lifecycle
+        from harness.api import Api
+
+        deployment = self._standing_down(attempt)
+        with Api(deployment.base_url) as api:
+            return lifecycle.stop(self.engine, api, deployment)
+
+    def start_again(self, attempt: Attempt) -> float | None:
+        """`docker start`: seconds until `/health` is 200; None when the start budget did not suffice."""
+        deployment = self._standing_down(attempt)
+        self.engine.start(deployment.container_id)
+        return self._recovered(attempt, "stop_start_recovery")
+
+    def restart(self, attempt: Attempt) -> float | None:
+        """`docker restart`: seconds until `/health` is 200; None when the start budget did not suffice."""
+        from harness.lifecycle import GRACE_S
+
+        deployment = self._standing_down(attempt)
+        self.engine.restart(deployment.container_id, GRACE_S)
+        return self._recovered(attempt, "restart_recovery")
+
+    def kill_the_engine(self, attempt: Attempt) -> Died:
+        """Kill the engine process, and see what becomes of it."""
+        from harness import lifecycle
+        from harness.api import Api
+
+        deployment = self._standing_down(attempt)
+        log = b"\n".join(self.raw_log(deployment))
+        with Api(deployment.base_url, timeout_s=5) as api:
+            return lifecycle.kill_the_engine(self.engine, api, deployment, max(0, log.rfind(b"non-default args")))
+
+    def _standing_down(self, attempt: Attempt) -> Deployment:
+        assert attempt.launched is not None
+        assert attempt.deployment is not None
+        if attempt.launched.watch is not None:
+            attempt.launched.watch.stand_down()
+        return attempt.deployment
+
+    def _recovered(self, attempt: Attempt, name: str) -> float | None:
+        from harness.api import Api
+        from harness.lifecycle import recovery_s
+
+        deployment, budget_s = self._standing_down(attempt), attempt.recorder.record.expectation.start_budget_s
+        with (
+            self.visible() as shown,
+            shown.step(f"{name} of {attempt.variant.name}"),
+            Api(deployment.base_url, timeout_s=5) as api,
+        ):
+            seconds = recovery_s(api, budget_s)
+        measured = Measurement(
+            name=name, value=budget_s if seconds is None else seconds, unit="s", limit=budget_s, ok=seconds is not None
+        )
+        attempt.recorder.update(measurements=(*attempt.recorder.record.measurements, measured))
+        return seconds
+
+    def raw_log(self, deployment: Deployment) -> list[bytes]:
+        """The lines of the container's log as the engine has it, with whatever secrets are in it: never to be kept."""
+        container = self.engine.find(deployment.container_id)
+        assert container is not None, "the container is gone"
+        return b"".join(self.engine.logs(container)).splitlines()
+
     def free_port(self) -> int:
         """A TCP port that nothing listens on now."""
         with socket.create_server(("", 0)) as probe:
@@ -404,6 +468,18 @@ def run(request: pytest.FixtureRequest) -> Iterator[Run]:
     current = request.config.stash[RUN]
     yield current
     current.close()
+
+
+@pytest.fixture
+def soak_s(request: pytest.FixtureRequest) -> float:
+    """How long a load lasts, in seconds (`--soak`)."""
+    return 60 * float(request.config.option.soak)
+
+
+@pytest.fixture
+def fuzz_s(request: pytest.FixtureRequest) -> float:
+    """How long requests are made up, in seconds (`--fuzz`)."""
+    return float(request.config.option.fuzz)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -36,7 +36,7 @@ from harness.types import (
 SCHEMA = "gb10-deployment-record"
 SCHEMA_VERSION = "1.1"
 FILE = "record.json"
-SHARED = ("memory_back_after_stop",)
+SHARED = ("memory_back_after_stop", "soak_memory_kept")
 """Measurements that another process on the machine can spoil: over the limit they are nobody's proven fault."""
 UNFINISHED = "the run did not reach its end"
 LARGEST = 64 << 20
@@ -375,14 +375,15 @@ def parse(data: bytes, what: str) -> Record:
         raise RecordError(
             f"{what} has record version {raw['schema_version']!r}; this harness ({__version__}) reads "
             f"{', '.join((*MIGRATIONS, SCHEMA_VERSION))} → it is from a newer harness: update this checkout, or read "
-            f"it with the one that wrote it: {raw.get('harness')}"
+            f"it with the one that wrote it: {raw.get('harness')!r}"
         )
     try:
         return Record.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise RecordError(f"{what} is malformed at {where}: {first['msg']} ({error.error_count()} in all)") from error
+        told = f"is malformed at {where}: {first['msg']} ({error.error_count()} in all) → take another record"
+        raise RecordError(f"{what} {''.join(c if c.isprintable() else '�' for c in told)}") from error
 
 
 def _from_1_0(raw: Mapping[str, Any]) -> dict[str, Any]:

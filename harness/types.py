@@ -189,6 +189,8 @@ class Expectation(Noun):
     """GiB that must be available; None means `--gpu-memory-utilization` x the host's total."""
     disk_gib: float = 1
     """GiB that the vLLM home needs while the weights are not there yet."""
+    revision: str = ""
+    """The snapshot of the model (40 hexadecimal digits) that must be served; empty: the cache's `refs/main`."""
     unproven: tuple[str, ...] = ()
     """What this bench cannot show."""
     note: str = ""
@@ -469,6 +471,8 @@ class Dialect(Noun):
     """Whether a huge `n` is refused; without a cap it must not be tried."""
     clamps_max_tokens: bool
     """Whether `max_tokens` beyond the context is cut down (200) instead of refused (400); gpt-oss chat always is."""
+    known_500: tuple[str, ...] = ()
+    """Texts of internal errors that this version gives to requests nobody sends: recorded, not judged."""
     note: str = ""
     """Why this row stands for a version that was not read."""
 

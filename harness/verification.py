@@ -247,15 +247,16 @@ HAY = (
 """Sentences to hide something in; a dozen tokens each at most."""
 
 
-def needle(depth: float, words: int, word: str = "tiger") -> tuple[str, str]:
-    """A prompt of about `words` words that tells `word` at `depth` (0 to 1) and asks for it at its end; and `word`."""
+def haystack(words: int, needles: Mapping[float, str]) -> str:
+    """About `words` words of filler with a sentence at each depth (0 to 1)."""
     sentences: list[str] = []
     count = 0
     while count < words:
         sentences.append(HAY[len(sentences) % len(HAY)])
         count += len(sentences[-1].split())
-    sentences.insert(int(depth * len(sentences)), f"The code word is {word}.")
-    return " ".join(sentences) + "\n\nWhat is the code word?", word
+    for depth, sentence in sorted(needles.items(), reverse=True):
+        sentences.insert(int(depth * len(sentences)), sentence)
+    return " ".join(sentences)
 
 
 def responses_text(answer: Answer) -> str:

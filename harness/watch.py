@@ -65,6 +65,7 @@ class Watch:
         """Why the log file is incomplete; the output is read on nevertheless, or the container would stall."""
         self._failure: Diagnosis | None = None
         self._fatal_seen = False
+        self._stood_down = False
         self._lock = threading.Lock()
         self.guard: Guard | None = None
         self._container: Container | None = None
@@ -132,8 +133,15 @@ class Watch:
         self._over.wait(GRACE_S)  # the log line follows the answer
         return self.failure() or self.reader.diagnosis() or diagnose(answer)
 
+    def stand_down(self) -> None:
+        """From now on an end of the container is wanted: none counts as a failure any more."""
+        self.failure()  # what has failed already counts
+        self._stood_down = True
+
     def failure(self) -> Diagnosis | None:
         """Why the deployment is no longer good, or None while nothing says so."""
+        if self._stood_down:
+            return self._failure
         if self._failure is None and (self.exit is not None or self._lost is not None):
             if self._drain is not None:
                 self._drain.join(DRAIN_S)

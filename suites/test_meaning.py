@@ -20,7 +20,7 @@ from harness.verification import (
     chat_problems,
     content_of,
     error_problems,
-    needle,
+    haystack,
     reasoning_of,
     reasoning_problems,
     responses_text,
@@ -78,16 +78,17 @@ def test_a_long_answer_stays_sensible(api: Api, deployment: Deployment) -> None:
     assert [n for n in numbers if n <= 100][-100:] == list(range(1, 101))
 
 
-@pytest.mark.parametrize("depth", [0.1, 0.9])
-def test_a_needle_is_found_near_the_longest_context(api: Api, deployment: Deployment, depth: float) -> None:
-    """In a prompt of nine tenths of `max_model_len` a sentence near the beginning and one near the end are found."""
+def test_needles_are_found_near_the_longest_context(api: Api, deployment: Deployment) -> None:
+    """In a prompt of nine tenths of `max_model_len`, a sentence near the beginning and one near the end are found."""
     served = served_name(deployment.variant)
     longest = int(deployment.variant.argument("--max-model-len") or 0)
-    prompt, word = needle(depth, int(0.78 * longest))
-    answer = api.chat(served, ({"role": "user", "content": prompt},), max_tokens=min(512, longest // 20))
-    assert answer.status == 200, answer
-    assert answer.body["usage"]["prompt_tokens"] > 0.8 * longest
-    assert not chat_problems(answer, Question(ask=f"{prompt[-60:]}", wanted=(word,)), deployment.variant)
+    hay = haystack(int(0.78 * longest), {0.1: "The code word is tiger.", 0.9: "[the secret is silver]"})
+    for ask, word in (("What is the code word?", "tiger"), ("What is the secret?", "silver")):
+        asked = ({"role": "user", "content": f"{hay}\n\n{ask}"},)
+        answer = api.chat(served, asked, max_tokens=min(ANSWER_TOKENS, longest // 16))
+        assert answer.status == 200, answer
+        assert answer.body["usage"]["prompt_tokens"] > 0.8 * longest
+        assert not chat_problems(answer, Question(ask=ask, wanted=(word,)), deployment.variant)
 
 
 @pytest.mark.only("gpt_oss")
@@ -147,7 +148,7 @@ def test_a_tool_is_called_and_its_result_used(api: Api, deployment: Deployment) 
     assert "Paris" in arguments["city"]
     history = [
         {"role": "user", "content": CITY},
-        *(item for item in called.body["output"] if item["type"] in ("reasoning", "function_call")),
+        *calls,
         {"type": "function_call_output", "call_id": calls[0]["call_id"], "output": "18 degrees and sunny"},
     ]
     answer = api.respond(served, history, **more)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from harness.api import Api
@@ -18,6 +20,7 @@ from harness.launch import leftovers
 from harness.types import Answer
 from harness.variants import PORT, find
 from harness.verification import ANSWER_TOKENS, CAPITAL
+from tests.tape import Tape, recording
 
 CAPTURED = Path(__file__).parent / "captured"
 
@@ -56,7 +59,18 @@ def main() -> int:
     )
     CAPTURED.mkdir(exist_ok=True)
     (CAPTURED / f"{variant.name}.json").write_text(text + "\n")
-    return 0
+    return record(variant.name, bench.port)
+
+
+def record(name: str, port: int) -> int:
+    """Run the suites against what is up, with a recorder between, and keep tests/captured/<variant>.tape."""
+    tape = Tape()
+    mark = " and ".join(find(name).marks)
+    with recording("127.0.0.1", port, tape) as address, tempfile.TemporaryDirectory() as reports:
+        arguments = ["-q", "--deployed", address, "--port", str(port), "-m", mark, "--fuzz", "2", "--reports", reports]
+        done = subprocess.run([sys.executable, "-m", "pytest", "suites/", *arguments], check=False)
+    tape.save(CAPTURED / f"{name}.tape")
+    return done.returncode
 
 
 if __name__ == "__main__":

@@ -10,14 +10,17 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.record import ImageFacts, Record, Recorder, RecordError, TestOutcome, read, write_atomically
-from harness.report.views import render_again, views, write
-from harness.types import Diagnosis, Evidence, Finding, Measurement, MemoryPoint, Stage, Text, Verdict
+from harness.history import Listing
+from harness.record import ImageFacts, Record, Recorder, RecordError, TestOutcome, read, summary, write_atomically
+from harness.report import html
+from harness.report.views import render_again, views, write, write_index
+from harness.types import Change, Changes, Diagnosis, Evidence, Finding, Measurement, MemoryPoint, Stage, Text, Verdict
 from tests import samples
 
 if TYPE_CHECKING:
@@ -99,6 +102,14 @@ REJECTED: dict[str, Any] = {
         ),
         TestOutcome(nodeid="suites/a.py::three", requirement="It rests.", outcome="skipped", seconds=0, message="no"),
     ),
+    "since": Changes(
+        before="20260101T000000Z-00000000",
+        after="20260102T000000Z-00000000",
+        changes=(
+            Change(section="image", what="digest", before="sha256:a", after="sha256:b"),
+            Change(section="measurements", what="start", before=None, after="42 s", worse=True, note="noise 3 %"),
+        ),
+    ),
     "findings": (Finding(id="docs", what="the API's own pages", seen="/docs", forbidden=True),),
     "diagnosis": Diagnosis(
         rule="kv-cache-too-small",
@@ -145,7 +156,13 @@ def listed(accepted: Path, rejected: Path) -> Path:
     (reports / "broken").mkdir()
     (reports / "broken" / "record.json").write_text('{"schema_name": "gb10-depl')
     render_again(reports)
+    (reports / "difference.html").write_text(html.difference(REJECTED["since"]))
     return reports / "index.html"
+
+
+def every(listed: Path) -> tuple[Path, ...]:
+    """A page of each kind."""
+    return listed, *(listed.parent / name for name in ("accepted/index.html", "rejected/index.html", "difference.html"))
 
 
 def test_the_verdict_comes_first_and_the_rest_in_order(open_page: Open, rejected: Path) -> None:
@@ -263,11 +280,30 @@ def test_the_list_is_filtered_and_draws_trends(open_page: Open, listed: Path) ->
     page.wait_for_selector(".word")
 
 
+def test_ten_thousand_records_are_listed_in_seconds(open_page: Open, tmp_path: Path) -> None:
+    """The page shows some hundred at once, finds among all of them, and is there in seconds."""
+    one = summary(read(GOLDEN), "x")
+    days = [timedelta(hours=12 * n) for n in range(10_000)]
+    many = [
+        one.model_copy(update={"directory": f"d{n}", "started": one.started + day, "image": f"image:{n // 2500}"})
+        for n, day in enumerate(days)
+    ]
+    (tmp_path / "index.html").write_text(html.index(Listing(tuple(many), ())))
+    page = open_page(tmp_path / "index.html")
+    rows = page.locator("#record-rows > tr:visible")
+    assert rows.count() == html.ROWS
+    page.click("#more")
+    assert rows.count() == 2 * html.ROWS
+    page.select_option("select[data-field=image]", "image:0")
+    assert page.locator("#record-count").inner_text() == "2500"
+    assert rows.count() == html.ROWS
+
+
 @pytest.mark.parametrize("width", [NARROW, WIDE])
 @pytest.mark.parametrize("locale", ["en-US", "zh-TW"])
 def test_nothing_overflows(open_page: Open, listed: Path, width: int, locale: str) -> None:
     """On a phone and on a wide screen, in both languages, the page itself never scrolls sideways."""
-    for path in (listed, listed.parent / "accepted" / "index.html", listed.parent / "rejected" / "index.html"):
+    for path in every(listed):
         page = open_page(path, width=width, locale=locale)
         needed, given = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         assert needed <= given, path
@@ -279,7 +315,7 @@ def test_axe_finds_nothing(open_page: Open, listed: Path, scheme: str, locale: s
     """Contrast, landmarks, names: no violation of any weight, in both colour schemes and languages."""
     from axe_playwright_python.sync_playwright import Axe
 
-    for path in (listed, listed.parent / "accepted" / "index.html", listed.parent / "rejected" / "index.html"):
+    for path in every(listed):
         page = open_page(path, scheme=scheme, locale=locale)
         page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
         found = Axe().run(page)
@@ -345,6 +381,15 @@ def test_every_view_is_the_same_again(listed: Path) -> None:
     assert not (listed.parent / "broken" / "index.html").exists()
 
 
+def test_a_killed_run_gets_its_page_with_the_next_list(tmp_path: Path) -> None:
+    """A run that did not reach its end leaves a record without a page; the list never links to nothing."""
+    (tmp_path / "killed").mkdir()
+    Recorder(samples.record(), tmp_path / "killed")
+    write_index(tmp_path)
+    assert "interrupted" in (tmp_path / "killed" / "index.html").read_text()
+    assert 'href="killed/index.html"' in (tmp_path / "index.html").read_text()
+
+
 def test_a_place_without_a_record_is_an_error(tmp_path: Path) -> None:
     """A wrong path is told, an empty directory of records is an empty list."""
     with pytest.raises(RecordError, match="can't be read"):
@@ -362,18 +407,18 @@ def test_a_finished_recorder_s_log_is_listed_by_name(tmp_path: Path) -> None:
     assert '<a href="container.log">' in (tmp_path / "index.html").read_text()
 
 
-EXAMPLES = sorted((Path(__file__).parent.parent / "reports" / "examples").glob("*/record.json"))
+EXAMPLES = Path(__file__).parent.parent / "reports" / "examples"
 
 
-@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.parent.name)
-def test_the_examples_are_what_they_are_called(open_page: Open, file: Path) -> None:
-    """Each committed example has the verdict of its name, and its views are those of this harness."""
-    record = read(file)
-    assert record.verdict.value == file.parent.name
+@pytest.mark.parametrize("name", ["accepted", "rejected", "blocked"])
+def test_the_examples_are_what_they_are_called(open_page: Open, name: str) -> None:
+    """Each committed example (`make examples`) has the verdict of its name, and its views are this harness's."""
+    record = read(EXAMPLES / name)
+    assert record.verdict.value == name
     stale = [
-        name
-        for name, text in views(record, file.with_name("container.log")).items()
-        if file.with_name(name).read_text(encoding="utf-8") != text
+        view
+        for view, text in views(record, EXAMPLES / name / "container.log").items()
+        if (EXAMPLES / name / view).read_text(encoding="utf-8") != text
     ]
     assert stale == [], "python -m harness report reports/examples writes them again"
-    assert open_page(file.with_name("index.html")).locator(".word").inner_text() == record.verdict.value.capitalize()
+    assert open_page(EXAMPLES / name / "index.html").locator(".word").inner_text() == name.capitalize()

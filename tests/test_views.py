@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.bench import PROVES
-from harness.record import Record, TestOutcome, read
+from harness.record import Record, RecordError, TestOutcome, parse, read
 from harness.report import ctrf, html, junit, markdown, texts
 from harness.report.charts import against_limit, timeline
 from harness.report.log import LONGEST, excerpt
@@ -55,7 +55,7 @@ class Tags(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen += [tag] if tag != "code" else []  # text between backticks is code
+        self.seen += [tag] if tag != "code" else []  # a word of the replay line, text between backticks
         self.handlers += [name for name, _ in attrs if name.startswith("on")]
 
 
@@ -84,6 +84,38 @@ def test_junit_is_xml_whatever_the_text(text: str) -> None:
     """Characters that XML can't hold are replaced; the counts are those of the outcomes."""
     suite = ET.fromstring(junit.render(saying(text or "x")))[0]
     assert [suite.get(name) for name in ("tests", "failures", "errors", "skipped")] == ["4", "1", "1", "1"]
+
+
+REMOVED = object()
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+def places(value: object) -> list[tuple[Any, Any]]:
+    """Every (container, key) in a JSON value."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [place for key, one in pairs for place in ((value, key), *places(one))]
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.data())
+def test_an_edited_record_is_refused_or_rendered(data: st.DataObject) -> None:
+    """Whatever is put anywhere into a real record: one line says what is wrong, or every view can be made of it."""
+    raw = json.loads(GOLDEN.read_text())
+    container, key = data.draw(st.sampled_from(places(raw)), label="place")
+    container[key] = data.draw(st.just(REMOVED) | JSON, label="value")
+    if container[key] is REMOVED:
+        del container[key]
+    told, texts_of_views = "", []
+    try:
+        texts_of_views = list(views(parse(json.dumps(raw).encode(), "edited"), Path("nowhere")).values())
+    except RecordError as error:
+        told = str(error)
+    assert len(told.splitlines()) == (not texts_of_views)
+    assert all(text.encode() for text in texts_of_views)
 
 
 def test_junit_shows_a_verdict_that_no_test_accounts_for() -> None:

@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,13 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 TEMPLATES = Path(__file__).parent / "templates"
+PARTS = (
+    *("diagnosis", "start-up", "memory", "measurements", "tests", "findings"),
+    *("since", "replay", "identity", "flags", "preflight", "log", "files"),
+)
+"""The parts of a record's page, in order."""
+ROWS = 300
+"""Records that the list shows at once; a browser takes minutes to lay out ten thousand."""
 TREND_RUNS = 200
 """Runs of one variant on one bench that a trend shows, the newest."""
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef\ufffe\uffff]")
@@ -36,9 +43,17 @@ _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufd
 def page(record: Record, log: Excerpt | None) -> str:
     """The page of one record. `log` is what is shown of the container's log."""
     shown = {line.number for line in log.parts if not isinstance(line, int)} if log else set()
+    start = next((m for m in record.measurements if m.name == "start"), None)
+    there = {
+        "diagnosis": record.diagnosis,
+        "memory": start or record.memory,
+        "measurements": record.measurements,
+        "findings": record.findings,
+    }
     return _render(
         "record.html",
         record=record,
+        parts=[name for name in PARTS if there.get(name, True)],
         changes=record.since,
         sections=SECTIONS,
         reason=texts.reason(record),
@@ -47,7 +62,7 @@ def page(record: Record, log: Excerpt | None) -> str:
         bars=charts.timeline(record),
         memory=charts.memory(record),
         least=min(record.memory, key=lambda point: point.available_gib, default=None),
-        start=next((m for m in record.measurements if m.name == "start"), None),
+        start=start,
         counts={o: sum(t.outcome == o for t in record.tests) for o in ("passed", "failed", "error", "skipped")},
         repeated={r for r, count in Counter(t.requirement for t in record.tests).items() if count > 1},
         flags=flags(record),
@@ -70,6 +85,7 @@ def index(listing: Listing) -> str:
         "index.html",
         records=newest,
         unreadable=listing.unreadable,
+        at_once=ROWS,
         trends=trends(newest),
         choices={
             field: sorted({str(getattr(one, field)) for one in newest})
@@ -173,6 +189,7 @@ def plain(value: object) -> object:
     return "" if value is None else value
 
 
+@lru_cache(maxsize=4096)
 def both(text: Text | str) -> Markup:
     """A text, or the label of a key, in both languages; the page shows one of them."""
     from markupsafe import Markup

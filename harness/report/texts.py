@@ -71,6 +71,7 @@ LABELS = _table(
         ("no-phases", "The engine announced no phase.", "引擎沒有回報任何階段。"),
         ("memory", "Memory of the host", "主機記憶體"),
         ("memory-least", "Least available", "可用最低值"),
+        ("memory-host", "Memory", "記憶體"),
         ("memory-when", "At", "發生時間"),
         ("memory-floor", "Floor", "下限"),
         ("memory-total", "Total", "總量"),
@@ -157,7 +158,6 @@ LABELS = _table(
         ("effective", "In effect", "實際生效"),
         ("as-resolved", "As the engine resolved it", "引擎解析結果"),
         ("differs", "differs", "不一致"),
-        ("no-container", "no container came to be", "未建立容器"),
         ("resolved-all", "Everything the engine resolved", "引擎解析的所有設定"),
         ("engine-facts", "What the engine said about itself", "引擎自述"),
         ("preflight", "Preflight", "啟動前檢查"),
@@ -199,6 +199,8 @@ LABELS = _table(
         ("filter", "Filter", "篩選"),
         ("directory", "Directory", "目錄"),
         ("unreadable-note", "These are left as they are.", "這些檔案保持原狀。"),
+        ("records-found", "records", "筆紀錄"),
+        ("more", "Show more", "顯示更多"),
         ("no-records", "There are no records yet.", "目前沒有任何紀錄。"),
         ("start-s", "Start", "啟動"),
         ("measured:memory_least", "least host memory available", "主機可用記憶體最低值"),
@@ -220,6 +222,8 @@ LABELS = _table(
         ("measured:first_answer", "first answer", "首次回答"),
         ("measured:second_answer", "second answer", "第二次回答"),
         ("measured:kernel_oom_kills", "processes killed by the kernel", "核心終止的程序"),
+        ("measured:soak_requests", "requests of the soak", "持續負載的請求數"),
+        ("measured:soak_memory_kept", "memory kept by the soak", "持續負載後未歸還的記憶體"),
         ("measured:port_free_after_stop", "port free after the stop", "停止後連接埠釋放"),
         ("measured:memory_back_after_stop", "memory back after the stop", "停止後記憶體歸還"),
         ("check:hardware", "hardware", "硬體"),
@@ -286,19 +290,21 @@ def about(record: Record) -> Text:
 
 
 def reason(record: Record) -> Text:
-    """Why this verdict. The record says it in English; what follows from its data is said in Chinese too."""
+    """Why this verdict, in one line: the record's English, and what its data says in Chinese."""
     failed = [test for test in record.tests if test.outcome in ("failed", "error")]
     passed = sum(test.outcome == "passed" for test in record.tests)
     left = record.tests_available - passed
-    chinese = record.reason
+    english = chinese = record.reason
     if record.reason == UNFINISHED:
         chinese = "執行未能完成"
     elif record.verdict is Verdict.BLOCKED:
-        chinese = "啟動前檢查未通過：" + "、".join(label(f"check:{c.name}").zh_tw for c in blocking(record))
+        names = [label(f"check:{check.name}") for check in blocking(record)]
+        english = f"preflight failed: {', '.join(name.en for name in names)}"
+        chinese = f"啟動前檢查未通過：{'、'.join(name.zh_tw for name in names)}"
     elif record.verdict is Verdict.REJECTED and record.diagnosis and record.reason.startswith(record.diagnosis.rule):
         chinese = f"{record.diagnosis.rule}：{record.diagnosis.cause.zh_tw}"
     elif record.verdict is Verdict.REJECTED and failed:
         chinese = f"{len(record.tests)} 項測試中有 {len(failed)} 項失敗，第一項為 {failed[0].nodeid}"
     elif record.verdict is Verdict.ACCEPTED:
         chinese = f"{passed} 項測試通過" + (f"（另有 {left} 項未執行）" if left > 0 else "")
-    return Text(en=record.reason, zh_tw=chinese)
+    return Text(en=english, zh_tw=chinese)

@@ -31,8 +31,12 @@ def write(record: Record, directory: Path) -> None:
 
 
 def write_index(reports: Path) -> None:
-    """Write `index.html`, the list of all records directly under `reports`."""
-    write_atomically(reports / INDEX, html.index(listing(reports)))
+    """Write `index.html`, the list of all records directly under `reports`, and the pages that killed runs lack."""
+    listed = listing(reports)
+    for directory in (reports / one.directory for one in listed.records):
+        if not (directory / INDEX).exists():
+            write(read(directory), directory)
+    write_atomically(reports / INDEX, html.index(listed))
 
 
 def render_again(place: Path) -> list[Path]:

@@ -100,12 +100,28 @@
   const fields = all("#record-filters select");
   const rows = all("#record-rows > tr");
   const groups = all("article.trend");
-  fields.forEach((field) => field.addEventListener("change", () => {
-    const wanted = fields.filter((one) => one.value);
-    const fits = (one) => wanted.every((select) => !(select.dataset.field in one.dataset) || one.dataset[select.dataset.field] === select.value);
-    show(rows, fits, document.getElementById("record-count"));
-    show(groups, fits);
-  }));
+  const more = document.getElementById("more");
+  if (more) {
+    const step = Number(more.dataset.rows);
+    let room = step;
+    const filter = () => {
+      const wanted = fields.filter((one) => one.value);
+      const fits = (one) => wanted.every((select) => !(select.dataset.field in one.dataset) || one.dataset[select.dataset.field] === select.value);
+      let found = 0;
+      for (const row of rows) row.hidden = !(fits(row) && (found += 1) <= room);
+      document.getElementById("record-count").textContent = found;
+      more.hidden = found <= room;
+      show(groups, fits);
+    };
+    fields.forEach((field) => field.addEventListener("change", () => {
+      room = step;
+      filter();
+    }));
+    more.addEventListener("click", () => {
+      room += step;
+      filter();
+    });
+  }
 
   addEventListener("beforeprint", () => all("details").forEach((one) => { one.open = true; }));
 })();

@@ -1,0 +1,102 @@
+"""What a deployment exposes, as findings. A secret itself is never part of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from harness.api import Api
+from harness.redact import MARK, NAMES, SHORTEST, Redactor
+from harness.types import Deployment, DockerFlags, Finding
+
+ORIGIN = "http://elsewhere.example"
+OPEN = (
+    *(("GET", path) for path in ("/v1/models", "/metrics", "/version", "/load", "/docs", "/openapi.json")),
+    *(("POST", path) for path in ("/v1/chat/completions", "/tokenize", "/invocations")),
+)
+"""What a client without a key may try, harmlessly: POSTs are sent without a body."""
+FORBIDDEN = {
+    "dev-endpoint": ("/server_info", "/sleep", "/wake_up", "/is_sleeping", "/collective_rpc", "/reset_prefix_cache"),
+    "profiler": ("/start_profile", "/stop_profile"),
+    "runtime-lora": ("/v1/load_lora_adapter", "/v1/unload_lora_adapter"),
+    "pause": ("/pause", "/resume"),
+}
+"""Finding → paths that no deployment may serve. They are looked up in the served schema and asked with a method that
+does nothing: 404 is absent, 405 is there."""
+DANGEROUS = ("--trust-remote-code", "--enable-sleep-mode", "--allowed-local-media-path")
+
+
+def from_http(api: Api, deployment: Deployment) -> list[Finding]:
+    """What answers at the port."""
+    spec = api.get("/openapi.json").body
+    served = set(spec.get("paths", ())) if isinstance(spec, dict) else set()
+    found = []
+    for name, paths in FORBIDDEN.items():
+        there = [path for path in paths if path in served or api.call("OPTIONS", path).status not in (404, None)]
+        if there:
+            found.append(_finding(name, f"{', '.join(there)} can be called by anyone", "route", forbidden=True))
+    keyless = [path for method, path in OPEN if api.call(method, path).status not in (401, 403, 404, None)]
+    if "/v1/models" in keyless:
+        found.append(_finding("no-api-key", "everybody who reaches the port may use the model", "GET /v1/models"))
+    else:
+        found.append(_finding("open-without-key", f"open although a key is asked for: {', '.join(keyless)}", "routes"))
+    origin = api.get("/v1/models", headers={"Origin": ORIGIN}).headers.get("access-control-allow-origin")
+    if origin in ("*", ORIGIN):
+        found.append(_finding("cors-any-origin", "any web page may use it through a browser", f"allows {origin}"))
+    if "/openapi.json" in keyless:
+        found.append(_finding("schema-served", "the API describes itself", "GET /openapi.json"))
+    if "gemma3" in deployment.variant.marks:
+        found.append(
+            _finding(
+                "media-urls",
+                "a served vision model fetches any http(s) image_url from the server's side",
+                "no --allowed-media-domains"
+                if "--allowed-media-domains" not in deployment.flags.command
+                else "limited",
+            )
+        )
+    return found
+
+
+def from_inspect(flags: DockerFlags, inspect: Mapping[str, Any]) -> list[Finding]:
+    """What `docker inspect` shows."""
+    made, host = inspect["Config"], inspect["HostConfig"]
+    found = []
+    bindings = [b for bound in (host.get("PortBindings") or {}).values() for b in bound or ()]
+    if any((b.get("HostIp") or "0.0.0.0") in ("0.0.0.0", "::") for b in bindings):
+        found.append(_finding("bound-to-all", "reachable from the network, not only from this machine", "HostConfig"))
+    told = [*(made.get("Cmd") or ()), *(made.get("Entrypoint") or ()), *map(str, (made.get("Labels") or {}).values())]
+    if _secret(told) or "--api-key" in told:
+        found.append(_finding("secret-in-command", "a secret in the command or a label", "Config", forbidden=True))
+    env = dict(entry.partition("=")[::2] for entry in made.get("Env") or ())
+    secret = sorted(name for name in NAMES if env.get(name))
+    if secret:
+        found.append(_finding("secret-in-env", f"{', '.join(secret)}, as `-e NAME` does", "Config.Env"))
+    if other := sorted(n for n, v in env.items() if n not in flags.env and n not in NAMES and _secret([v])):
+        found.append(_finding("secret-undeclared", f"in {', '.join(other)}", "Config.Env", forbidden=True))
+    if env.get("VLLM_SERVER_DEV_MODE") == "1":
+        found.append(_finding("dev-mode", "VLLM_SERVER_DEV_MODE=1", "Config.Env", forbidden=True))
+    if dangerous := [flag for flag in DANGEROUS if flag in told]:
+        found.append(_finding("dangerous-flag", ", ".join(dangerous), "Config.Cmd", forbidden=True))
+    return found
+
+
+def from_log(lines: Iterable[bytes], environ: Mapping[str, str]) -> list[Finding]:
+    """What the unredacted log shows."""
+    values = [environ[name] for name in NAMES if len(environ.get(name) or "") >= SHORTEST]
+    redactor, found = Redactor(values), []
+    for number, line in enumerate(lines, 1):
+        if MARK.encode() not in line and redactor.data(line) != line:
+            found.append(_finding("secret-in-log", "a secret in clear text", f"log line {number}", forbidden=True))
+        if b"Development endpoints are enabled" in line:
+            found.append(_finding("dev-mode", "development endpoints", f"log line {number}", forbidden=True))
+    return found
+
+
+def _secret(texts: Iterable[str]) -> bool:
+    redactor = Redactor()
+    return any(redactor.text(text) != text for text in texts)
+
+
+def _finding(name: str, what: str, seen: str, *, forbidden: bool = False) -> Finding:
+    return Finding(id=name, what=what, seen=seen, forbidden=forbidden)

@@ -1,0 +1,98 @@
+"""What becomes of a deployment that is stopped, restarted or loses its engine. Each ends what it was before."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from harness.api import COMPLETIONS, Api
+from harness.diagnosis import diagnose
+from harness.engine import Engine
+from harness.staging import KILL_ENGINE
+from harness.types import Deployment, Diagnosis, Noun, Stream
+from harness.verification import served_name
+
+GRACE_S = 30
+"""Seconds after SIGTERM until SIGKILL."""
+DEATH_S = 60.0
+"""Longest time from the death of the engine process to the container's exit."""
+ENDLESS = {"prompt": "The capital of France is", "max_tokens": 4096, "ignore_eos": True, "stream": True}
+"""A completion that is still under way when the server is told to stop."""
+
+
+class Stopped(Noun):
+    """How a deployment ended on SIGTERM."""
+
+    exit_code: int
+    stop_s: float
+    stream: Stream | None
+    """What a client saw that was being answered; None when its call never came back."""
+
+
+class Died(Noun):
+    """How the death of the engine process became known."""
+
+    statuses: tuple[int | None, ...]
+    """What `/health` answered on the way, without repetitions; None is no answer."""
+    exit_code: int | None
+    """None: the container went on."""
+    exit_s: float
+    diagnosis: Diagnosis | None
+
+
+def stop(engine: Engine, api: Api, deployment: Deployment) -> Stopped:
+    """`docker stop` while a stream is under way."""
+    with _streaming(api, deployment) as came:
+        begun = time.monotonic()
+        engine.stop(deployment.container_id, GRACE_S)
+        stop_s = time.monotonic() - begun
+    container = engine.find(deployment.container_id)
+    ended = container.exited() if container else None
+    return Stopped(exit_code=ended.code if ended else -1, stop_s=stop_s, stream=came[0] if came else None)
+
+
+def recovery_s(api: Api, budget_s: float) -> float | None:
+    """Seconds until `/health` answers 200 again; None when it does not within the budget."""
+    begun = time.monotonic()
+    while time.monotonic() - begun < budget_s:
+        if api.health().status == 200:
+            return time.monotonic() - begun
+        time.sleep(0.25)  # nobody announces it
+    return None
+
+
+def kill_the_engine(engine: Engine, api: Api, deployment: Deployment, log_before: int) -> Died:
+    """SIGKILL for the engine process alone, and what is seen of it. `log_before`: bytes of log of earlier starts."""
+    engine.execute(deployment.container_id, ["python3", "-c", KILL_ENGINE])
+    container = engine.find(deployment.container_id)
+    begun, statuses = time.monotonic(), list[int | None]()
+    ended = None
+    while ended is None and time.monotonic() - begun < DEATH_S:
+        status = api.health().status
+        if [status] != statuses[-1:]:
+            statuses.append(status)
+        ended = container.exited() if container else None
+        time.sleep(0.1)
+    log = b"".join(engine.logs(container))[log_before:] if container else b""
+    return Died(
+        statuses=tuple(statuses),
+        exit_code=ended.code if ended else None,
+        exit_s=time.monotonic() - begun,
+        diagnosis=diagnose(log, exit_code=ended.code if ended else None, container=deployment.flags.name),
+    )
+
+
+@contextmanager
+def _streaming(api: Api, deployment: Deployment) -> Iterator[list[Stream]]:
+    """A client in the midst of an endless stream; after the block it has GRACE_S seconds to come back."""
+    came: list[Stream] = []
+    body = ENDLESS | {"model": served_name(deployment.variant)}
+    client = threading.Thread(target=lambda: came.append(api.stream(COMPLETIONS, body)), daemon=True)
+    client.start()
+    deadline = time.monotonic() + GRACE_S
+    while api.metrics().get("vllm:num_requests_running", 0) < 1 and time.monotonic() < deadline and not came:
+        time.sleep(0.1)  # metrics are asked, they do not tell
+    yield came
+    client.join(GRACE_S)

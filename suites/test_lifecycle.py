@@ -1,0 +1,55 @@
+"""Stopped, started, restarted and robbed of its engine, a deployment behaves. These end its life, and run last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.types import Deployment
+from harness.verification import ANSWER_TOKENS, CAPITAL, chat_problems, served_name
+
+if TYPE_CHECKING:
+    from harness.api import Api
+    from harness.attempt import Attempt
+    from harness.plugin import Run
+
+pytestmark = pytest.mark.lifecycle
+
+
+def answers(api: Api, deployment: Deployment) -> list[str]:
+    """What is wrong with the answer to a known question."""
+    answer = api.chat(served_name(deployment.variant), CAPITAL.messages(), max_tokens=ANSWER_TOKENS)
+    return chat_problems(answer, CAPITAL, deployment.variant)
+
+
+def test_sigterm_ends_it_in_order_and_a_start_recovers(
+    run: Run, api: Api, attempt: Attempt, deployment: Deployment
+) -> None:
+    """`docker stop` in the midst of a stream: the client's call comes back, the server exits by itself with 0 or 143,
+    not by SIGKILL; `docker start` serves right answers within the start budget."""
+    stopped = run.stop(attempt)
+    assert stopped.exit_code in (0, 143)
+    assert stopped.stream is not None, "the client was left hanging"
+    recovered = run.start_again(attempt)
+    assert recovered is not None, "no /health 200 within the start budget"
+    assert not answers(api, deployment)
+
+
+@pytest.mark.only("gpt_oss")
+def test_a_docker_restart_recovers(run: Run, api: Api, attempt: Attempt, deployment: Deployment) -> None:
+    """`docker restart` serves right answers again within the start budget."""
+    recovered = run.restart(attempt)
+    assert recovered is not None, "no /health 200 within the start budget"
+    assert not answers(api, deployment)
+
+
+def test_a_dead_engine_is_noticed_and_named(run: Run, attempt: Attempt) -> None:
+    """When the engine process is killed, `/health` says so with this version's status or refuses, the container exits
+    with 0 within a minute, which is no success, and the diagnosis is `engine-dead`."""
+    died = run.kill_the_engine(attempt)
+    assert died.exit_code == 0
+    assert set(died.statuses) - {200} <= {attempt.dialect.dead_status, None}
+    assert died.statuses[-1] != 200
+    assert died.diagnosis is not None
+    assert died.diagnosis.rule == "engine-dead"

@@ -1,0 +1,130 @@
+"""What is wrong is refused: with the documented 4xx, in the documented shape, never a 5xx, and the server lives on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.types import Deployment, Finding, Measurement
+from harness.verification import CAPITAL, chat_problems, content_of, error_problems, served_name
+
+if TYPE_CHECKING:
+    from harness.api import Api
+    from harness.attempt import Attempt
+
+WRONG: dict[str, dict[str, Any]] = {
+    "max_tokens 0": {"max_tokens": 0},
+    "max_tokens negative": {"max_tokens": -1},
+    "max_tokens no number": {"max_tokens": "many"},
+    "temperature negative": {"temperature": -1},
+    "top_p above 1": {"top_p": 2},
+    "top_k below -1": {"top_k": -5},
+    "seed beyond 64 bits": {"seed": 2**70},
+    "messages no list": {"messages": "hi"},
+    "messages of numbers": {"messages": [1, 2]},
+    "a message without role": {"messages": [{"content": "hi"}]},
+    "n above 1 when greedy": {"n": 2, "temperature": 0},
+    "stream options without stream": {"stream_options": {"include_usage": True}},
+    "a response format of no kind": {"response_format": {"type": "no-such-format"}},
+    "a schema that is none": {
+        "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "no-such-type"}}}
+    },
+    "logprobs beyond the limit": {"logprobs": True, "top_logprobs": 100000},
+    "penalty out of range": {"frequency_penalty": 1e9},
+}
+"""Case → what is wrong in the request."""
+
+
+def still_answers(api: Api, deployment: Deployment) -> list[str]:
+    """What is wrong with the health and with the next token, now."""
+    token = api.complete(served_name(deployment.variant), "The capital of France is", max_tokens=1)
+    alive = token.status == 200 and api.health().status == 200 and content_of(token)
+    return [] if alive else [f"the next request must be answered: {token}"]
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_value_is_refused_as_documented(api: Api, deployment: Deployment, case: str) -> None:
+    """400 with error.message, .type, .param and .code; afterwards the server answers as before."""
+    body = {"model": served_name(deployment.variant), "messages": list(CAPITAL.messages()), "max_tokens": 4}
+    assert not error_problems(api.post("/v1/chat/completions", body | WRONG[case]))
+    assert not still_answers(api, deployment)
+
+
+@pytest.mark.parametrize("content", ['{"model": ', "", "[]", "null", '{"messages": ['], ids=repr)
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions"])
+def test_malformed_json_is_refused_as_documented(api: Api, deployment: Deployment, path: str, content: str) -> None:
+    """What is no JSON, or no JSON object, is 400 in the documented shape, never a 200."""
+    sent = {"content": content.encode(), "headers": {"content-type": "application/json"}}
+    assert not error_problems(api.call("POST", path, **sent))
+    assert not still_answers(api, deployment)
+
+
+def test_another_content_type_is_refused(api: Api) -> None:
+    """A body that does not call itself JSON is 400."""
+    sent = {"content": b"hello", "headers": {"content-type": "text/plain"}}
+    assert not error_problems(api.call("POST", "/v1/chat/completions", **sent), (400, 415))
+
+
+def test_a_prompt_beyond_the_context_is_refused(api: Api, deployment: Deployment) -> None:
+    """A prompt longer than `max_model_len` is 400 that names a length, as a chat, a stream and a completion: never cut
+    in silence, never a 500."""
+    served = served_name(deployment.variant)
+    longest = int(deployment.variant.argument("--max-model-len") or 0)
+    text = "word " * (longest + 100)
+    asked = ({"role": "user", "content": text},)
+    for answer in (
+        api.chat(served, asked, max_tokens=4),
+        api.chat_stream(served, asked, max_tokens=4),
+        api.complete(served, text, max_tokens=4),
+    ):
+        assert not error_problems(answer)
+        message = answer.body["error"]["message"]
+        assert str(longest) in message or "max_tokens must be at least 1" in message
+    assert not still_answers(api, deployment)
+
+
+def test_an_answer_beyond_the_context_is_refused_or_cut(api: Api, attempt: Attempt, deployment: Deployment) -> None:
+    """`max_tokens` beyond the context is cut down (gpt-oss, and every model from 0.32) or 400, as this version does."""
+    answer = api.chat(served_name(deployment.variant), CAPITAL.messages(), max_tokens=10**9)
+    if attempt.dialect.clamps_max_tokens or "gpt_oss" in deployment.variant.marks:
+        assert not chat_problems(answer, CAPITAL, deployment.variant)
+    else:
+        assert not error_problems(answer)
+
+
+def test_a_huge_n_is_refused(api: Api, attempt: Attempt, deployment: Deployment) -> None:
+    """A million choices are 400 in the versions that have a cap; where there is none it is not tried, and the record
+    says so."""
+    if attempt.dialect.caps_n:
+        answer = api.chat(served_name(deployment.variant), CAPITAL.messages(), n=10**6, temperature=1, max_tokens=1)
+        assert not error_problems(answer)
+    else:
+        uncapped = Measurement(name="n_without_cap", value=1, unit="yes", limit=None)
+        attempt.recorder.update(measurements=(*attempt.recorder.record.measurements, uncapped))
+    assert not still_answers(api, deployment)
+
+
+def test_what_is_not_there_is_404_and_405(api: Api) -> None:
+    """An unknown route is 404, a wrong method 405."""
+    assert api.get("/v1/no-such-route").status == 404
+    assert api.get("/v1/chat/completions").status == 405
+
+
+def test_no_request_made_up_from_the_schema_breaks_the_server(
+    api: Api, attempt: Attempt, deployment: Deployment, fuzz_s: float
+) -> None:
+    """Requests drawn from the served `/openapi.json`, right ones and wrong ones, for `--fuzz SECONDS`: never a 5xx,
+    never a broken connection, and afterwards the server answers. A failure carries the curl line that repeats it;
+    what every deployment of this version does wrong is a finding in the record."""
+    from harness.fuzz import fuzz
+
+    seen = fuzz(api, fuzz_s, attempt.dialect.known_500)
+    told = tuple(
+        Finding(id="known-500", what="an internal error of this vLLM version", seen=problem, forbidden=False)
+        for problem in seen.known
+    )
+    attempt.recorder.update(findings=(*attempt.recorder.record.findings, *told))
+    assert not seen.problems, "\n".join(seen.problems)
+    assert "POST /v1/chat/completions" in seen.endpoints
+    assert not still_answers(api, deployment)

@@ -1,0 +1,48 @@
+"""The deployment is the variant that its flags claim: decided by what the engine did, never by the flag."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.truth import quantisation_problems, served_revision, weights_problems
+from harness.types import Deployment
+
+if TYPE_CHECKING:
+    from harness.api import Api
+    from harness.attempt import Attempt
+
+
+def test_the_weights_are_quantised_as_the_variant_says(attempt: Attempt, deployment: Deployment) -> None:
+    """MXFP4 where the variant asks for it, and not where it does not: by the memory that the weights took, the kernels
+    that the log names, and the modules that it inspects. A flag that the engine echoes proves nothing."""
+    facts = attempt.recorder.record.engine_facts
+    assert not quantisation_problems(deployment.variant, deployment.bench, facts, attempt.dialect)
+
+
+def test_the_engine_computes_in_bfloat16(attempt: Attempt) -> None:
+    """The dtype in the engine's log is bfloat16: float16 garbles Gemma 3 and is refused for MXFP4."""
+    assert attempt.recorder.record.engine_facts.get("dtype") == "bfloat16"
+
+
+@pytest.mark.only("gpt_oss")
+def test_the_expert_kernel_is_known(attempt: Attempt) -> None:
+    """The log names the backend of the MXFP4 experts, in the versions that name it: it is in the record."""
+    facts = attempt.recorder.record.engine_facts
+    named = facts.get("moe_backend") or facts.get("moe_backend_old")
+    assert named or not attempt.dialect.names_moe_backend
+
+
+def test_the_context_is_as_long_as_declared(attempt: Attempt, api: Api, deployment: Deployment) -> None:
+    """`max_model_len` in the engine's log and in `/v1/models` is the declared one."""
+    declared = deployment.variant.argument("--max-model-len")
+    assert attempt.recorder.record.engine_facts.get("max_model_len") == declared
+    assert str(api.models().body["data"][0]["max_model_len"]) == declared
+
+
+def test_revision_and_weights_are_the_ones_on_disk(attempt: Attempt, deployment: Deployment) -> None:
+    """The snapshot that the engine loaded is the one that the cache's `refs/main` names, its weight files are whole,
+    and, where the variant declares them, revision and digest are those."""
+    revision = served_revision(deployment)
+    assert not weights_problems(deployment, revision, attempt.recorder.record.engine_facts)
