@@ -142,12 +142,10 @@ def test_wrong_usage_is_refused(arguments: list[str], tmp_path: Path) -> None:
 
 
 def test_pytest_judges_the_recorded_variant_and_nothing_else(tmp_path: Path) -> None:
-    """Selection is the record's: a variant that this checkout doesn't know is judged too; a bad record is a usage error."""
+    """Selection is the record's: a variant that this checkout doesn't know is judged; a bad record is a usage error."""
     record = samples.record()
     named = record.variant.model_copy(update={"name": "of-another-day"})
     write_atomically(tmp_path / "record.json", record.model_copy(update={"variant": named}).model_dump_json())
-
-    quiet = ("-q", "--collect-only")
 
     def collect(path: Path) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
