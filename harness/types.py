@@ -191,6 +191,8 @@ class Expectation(Noun):
     """GiB that the vLLM home needs while the weights are not there yet."""
     revision: str = ""
     """The snapshot of the model (40 hexadecimal digits) that must be served; empty: the cache's `refs/main`."""
+    needle_tokens: int | None = None
+    """Length of the prompt in which one sentence must be found, in tokens; None: nine tenths of `--max-model-len`."""
     unproven: tuple[str, ...] = ()
     """What this bench cannot show."""
     note: str = ""

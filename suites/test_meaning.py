@@ -78,17 +78,29 @@ def test_a_long_answer_stays_sensible(api: Api, deployment: Deployment) -> None:
     assert [n for n in numbers if n <= 100][-100:] == list(range(1, 101))
 
 
-def test_needles_are_found_near_the_longest_context(api: Api, deployment: Deployment) -> None:
-    """In a prompt of nine tenths of `max_model_len`, a sentence near the beginning and one near the end are found."""
+@pytest.mark.parametrize(
+    ("depth", "told", "ask", "word"),
+    [
+        (0.1, "The code word is tiger.", "What is the code word?", "tiger"),
+        (0.9, "The code word is silver.", "What is the code word?", "silver"),
+    ],
+    ids=["near the beginning", "near the end"],
+)
+def test_a_needle_is_found_in_a_long_prompt(
+    api: Api, attempt: Attempt, deployment: Deployment, depth: float, told: str, ask: str, word: str
+) -> None:
+    """In a prompt of nine tenths of `max_model_len`, or of what the bench declares, one sentence is found."""
     served = served_name(deployment.variant)
     longest = int(deployment.variant.argument("--max-model-len") or 0)
-    hay = haystack(int(0.78 * longest), {0.1: "The code word is tiger.", 0.9: "[the secret is silver]"})
-    for ask, word in (("What is the code word?", "tiger"), ("What is the secret?", "silver")):
-        asked = ({"role": "user", "content": f"{hay}\n\n{ask}"},)
-        answer = api.chat(served, asked, max_tokens=min(ANSWER_TOKENS, longest // 16))
-        assert answer.status == 200, answer
-        assert answer.body["usage"]["prompt_tokens"] > 0.8 * longest
-        assert not chat_problems(answer, Question(ask=ask, wanted=(word,)), deployment.variant)
+    wanted = attempt.recorder.record.expectation.needle_tokens or int(0.9 * longest)
+    sample = haystack(1000, {})
+    tokens_a_word = api.tokenize(served, prompt=sample).body["count"] / len(sample.split())
+    hay = haystack(int(wanted / tokens_a_word), {depth: told})
+    asked = ({"role": "user", "content": f"{hay}\n\n{ask}"},)
+    answer = api.chat(served, asked, max_tokens=min(ANSWER_TOKENS, longest // 16))
+    assert answer.status == 200, answer
+    assert answer.body["usage"]["prompt_tokens"] > 0.9 * wanted
+    assert not chat_problems(answer, Question(ask=ask, wanted=(word,)), deployment.variant)
 
 
 @pytest.mark.only("gpt_oss")

@@ -306,12 +306,15 @@ class GptOss:
         self.special = functools.cache(lambda text: tuple(encoding.encode(text, allowed_special="all")))
         self.rng = rng
         seen: set[int] = set()
+        said: set[int] = set()
         for _ in range(30000):
             effort = rng.choice(EFFORTS)
-            ids, _labels = self.sample(dialogue(rng, tools=True, hay_words=20), effort)
+            ids, labels = self.sample(dialogue(rng, tools=True, hay_words=20), effort)
             seen.update(i for i in ids + self.start(effort) if i >= 0)
+            said.update(labels)
         self.ids = sorted(seen)
         self.row = {token: row for row, token in enumerate(self.ids, 1)}
+        self.never_said = [row for token, row in self.row.items() if token not in said]
 
     def encode(self, text: str) -> list[int]:
         """Token ids; -1 for a word never seen."""
@@ -445,6 +448,9 @@ def gpt_oss(steps: int) -> None:
         spread=ROWS - len(kind.ids),
         rounding=lambda s: s > steps * 0.4,
     )
+    # what is only ever read has no trained output: a grammar that leaves it as a choice must not find it likely
+    with torch.no_grad():
+        model.lm_head.weight[kind.never_said] = model.lm_head.weight[0].clone()
     weights: dict[str, torch.Tensor] = {"ids": torch.tensor(kind.ids, dtype=torch.int32)}
     for layer in model.model.layers:
         for name in ("gate_up_proj", "down_proj"):
