@@ -326,8 +326,9 @@ def page(matrices: Sequence[Matrix]) -> str:
 def controlled() -> dict[str, int]:
     """Test → how many faults tests/test_controls.py plants for it, in a captured world."""
     from tests.test_controls import CONTROLS
+    from tests.test_controls_api import API_CONTROLS
 
-    return {name: len(faults) for name, faults in CONTROLS.items()}
+    return {name: len(faults) for name, faults in (CONTROLS | API_CONTROLS).items()}
 
 
 def problems(matrices: Sequence[Matrix], whole: bool) -> list[str]:
