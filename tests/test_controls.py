@@ -71,6 +71,8 @@ class World:
     first: str = "chat"
     second: str = "chat"
     conflict: Diagnosis | None = None
+    two_at_once: bool = False
+    """A second launch under a taken name comes up."""
     diagnosis: Diagnosis | None = field(default_factory=lambda: good_conflict("vllm-gemma3", "f" * 64))
     failed_after_s: float = 0.5
     left: list[dict[str, Any]] = field(default_factory=list)
@@ -158,8 +160,8 @@ class FakeRun:
     def launch(self, attempt: Attempt, log: Path, flags: DockerFlags | None = None) -> Iterator[Launched]:  # noqa: ARG002
         """A second launch."""
         name = (flags or self.deployment.flags).name
-        outcome = self.world.conflict or good_conflict(name, self.deployment.container_id)
-        yield launch_of(flags or self.deployment.flags, outcome)
+        refusal = self.world.conflict or good_conflict(name, self.deployment.container_id)
+        yield launch_of(flags or self.deployment.flags, self.deployment if self.world.two_at_once else refusal)
 
     @contextmanager
     def mended(self, failed: Attempt, log: Path) -> Iterator[Launched]:  # noqa: ARG002
@@ -495,8 +497,10 @@ CONTROLS: dict[str, dict[str, Fault]] = {
         "its own name unknown": status("chat", 404),
     },
     "test_a_second_launch_under_the_name_is_a_name_conflict": {
+        "no conflict": lambda world: setattr(world, "two_at_once", True),
         "another diagnosis": conflict(OTHER),
-        "holder not named": conflict(NAMELESS),
+        "name not named": conflict(NAMELESS),
+        "holder not named": conflict(good_conflict("vllm-gpt-oss", "e" * 64)),
         "the first no longer answers": status("chat", None),
     },
     "test_the_failure_is_diagnosed": {
@@ -516,6 +520,7 @@ CONTROLS: dict[str, dict[str, Fault]] = {
     },
     "test_the_stated_remedy_makes_it_healthy": {"still fails": lambda world: setattr(world, "mends", False)},
     "test_the_remedy_of_a_name_conflict_frees_the_name": {
+        "no conflict": lambda world: setattr(world, "two_at_once", True),
         "another diagnosis": conflict(OTHER),
         "another remedy": conflict(NAMELESS),
     },

@@ -540,6 +540,7 @@ API_CONTROLS: dict[str, dict[str, Fault]] = {
         "characters replaced": played(
             chat_stream, sub(r'"content":"([^"\\]*)[^\x00-\x7f]', '"content":"\\1\N{REPLACEMENT CHARACTER}')
         ),
+        "a broken character more": played(chat_stream, sub(r'("content":"[^"]+)"', '\\1\N{REPLACEMENT CHARACTER}"')),
         "emoji lost": played(chat_stream, sub("🚀", "")),
         "Arabic lost": played(chat_stream, sub("[\u0600-\u06ff]", "")),
         "Chinese lost": played(chat_stream, sub("十", "")),
@@ -629,7 +630,11 @@ API_CONTROLS: dict[str, dict[str, Fault]] = {
         "no length named": played(refused, error(400, message="too long")),
         "cut in silence": played(asking("word word"), lambda p: replace(p, status=200, text=RED)),
     },
-    "test_an_answer_beyond_the_context_is_refused_or_cut": each(chat, PARIS) | {"refused": played(chat, error(400))},
+    "test_an_answer_beyond_the_context_is_refused_or_cut": each(chat, PARIS)
+    | {
+        "refused": played(chat, error(400)),
+        "Gemma before 0.32: 500": together(variant("gemma-3-27b-bf16"), version("0.28.0"), played(chat, error(500))),
+    },
     "test_a_huge_n_is_refused": refusals(chat),
     "test_what_is_not_there_is_404_and_405": {
         "a page for every route": played(at("/v1/no-such-route"), text("welcome")),
