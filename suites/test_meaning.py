@@ -129,7 +129,6 @@ def test_more_effort_is_more_reasoning(api: Api, deployment: Deployment) -> None
     assert not chat_problems(low, asked, deployment.variant)
     assert not chat_problems(high, asked, deployment.variant)
     assert len(reasoning_of(high) or "") >= len(reasoning_of(low) or "")
-    assert high.body["usage"]["prompt_tokens"] > 0
 
 
 def test_responses_answers_like_chat(api: Api, deployment: Deployment) -> None:

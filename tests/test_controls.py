@@ -1,6 +1,8 @@
 """Every check in suites/ is shown to fail: a good world passes it, each fault planted in that world is caught.
 
 The good world is what a real deployment on the CPU bench answered (tests/capture.py); a fault is one change in it.
+Here are the controls of the start, the flags, the failures and what the log says; those of the API are in
+tests/test_controls_api.py.
 """
 
 from __future__ import annotations
@@ -10,8 +12,9 @@ import importlib
 import inspect
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +23,40 @@ import pytest
 
 from harness.api import Api
 from harness.attempt import Attempt
+from harness.diagnosis import Reader, diagnose
 from harness.failures import FAILURES
 from harness.flags import resolve
 from harness.launch import Launched
+from harness.lifecycle import Died, Stopped, recovery_s
 from harness.record import Recorder
-from harness.types import Answer, Bench, Deployment, Diagnosis, DockerFlags, Holder, Image, Mount, Stage, Text
+from harness.types import (
+    Answer,
+    Bench,
+    Deployment,
+    Diagnosis,
+    DockerFlags,
+    Holder,
+    Image,
+    Mount,
+    Stage,
+    Stream,
+    Text,
+    Variant,
+)
 from harness.variants import find
 from tests import samples
+from tests.tape import Played, Tape, playing
 
 ROOT = Path(__file__).resolve().parent.parent
 SUITES = sorted((ROOT / "suites").glob("test_*.py"))
 CAPTURED = json.loads((Path(__file__).parent / "captured" / "gpt-oss-120b.json").read_text())
+LOGS = Path(__file__).parent / "logs"
+LOG = (LOGS / "healthy" / "gpt-oss-stopped.log").read_bytes().replace(b"model len 2048", b"model len 32768")
+"""A real log, of a shorter context than is declared."""
+REVISION = "0123456789abcdef0123456789abcdef01234567"
+"""The snapshot in that log."""
+CAME_BACK = Stream(method="POST", url="/v1/completions", status=200, seconds=1.0)
+DEAD = diagnose((LOGS / "engine-dead" / "engine-killed.log").read_bytes(), exit_code=0, container="vllm-gpt-oss")
 
 
 @dataclass
@@ -45,10 +71,34 @@ class World:
     first: str = "chat"
     second: str = "chat"
     conflict: Diagnosis | None = None
+    two_at_once: bool = False
+    """A second launch under a taken name comes up."""
     diagnosis: Diagnosis | None = field(default_factory=lambda: good_conflict("vllm-gemma3", "f" * 64))
     failed_after_s: float = 0.5
     left: list[dict[str, Any]] = field(default_factory=list)
     mends: bool = True
+    variant: str = "gpt-oss-120b"
+    tape: Tape | None = None
+    """What a real HTTP server plays; without one the answers above are all that there is."""
+    play: Callable[[Played], Played] = field(default=lambda played: played)
+    """The change in what is played."""
+    mistakes: list[str] = field(default_factory=list)
+    """Errors of that change itself."""
+    log: bytes = LOG
+    environ: dict[str, str] = field(default_factory=dict)
+    revision: str = REVISION
+    """What the cache's refs/main names."""
+    weights: bytes | None = b"weights"
+    stopped: Stopped = field(default_factory=lambda: Stopped(exit_code=0, stop_s=1.0, stream=CAME_BACK))
+    died: Died = field(default_factory=lambda: Died(statuses=(200, 503, None), exit_code=0, exit_s=2.0, diagnosis=DEAD))
+
+    def changed(self, played: Played) -> Played:
+        """What is played, changed. An error in the change must not pass for a fault."""
+        try:
+            return self.play(played)
+        except Exception as mistake:
+            self.mistakes.append(f"{played.path}: {mistake!r}")
+            raise
 
     def body(self, name: str) -> Any:
         """The JSON of an answer, to be changed and put back with `put`."""
@@ -75,8 +125,6 @@ class World:
 
 def good_conflict(name: str, container_id: str) -> Diagnosis:
     """The diagnosis of a name conflict as the daemon's words give it."""
-    from harness.diagnosis import diagnose
-
     told = (
         f'Conflict. The container name "/{name}" is already in use by container "{container_id}". '
         "You have to remove (or rename) that container to be able to reuse that name."
@@ -91,7 +139,7 @@ class FakeRun:
 
     def __init__(self, world: World, deployment: Deployment) -> None:
         self.world, self.deployment, self.engine = world, deployment, self
-        self.environ: dict[str, str] = {}
+        self.environ = world.environ
 
     docker_host = "unix:///nowhere.sock"
 
@@ -112,13 +160,32 @@ class FakeRun:
     def launch(self, attempt: Attempt, log: Path, flags: DockerFlags | None = None) -> Iterator[Launched]:  # noqa: ARG002
         """A second launch."""
         name = (flags or self.deployment.flags).name
-        outcome = self.world.conflict or good_conflict(name, self.deployment.container_id)
-        yield launch_of(flags or self.deployment.flags, outcome)
+        refusal = self.world.conflict or good_conflict(name, self.deployment.container_id)
+        yield launch_of(flags or self.deployment.flags, self.deployment if self.world.two_at_once else refusal)
 
     @contextmanager
     def mended(self, failed: Attempt, log: Path) -> Iterator[Launched]:  # noqa: ARG002
         """The start after the remedy."""
         yield launch_of(self.deployment.flags, self.deployment if self.world.mends else OTHER)
+
+    def raw_log(self, deployment: Deployment) -> list[bytes]:  # noqa: ARG002
+        """The container's log."""
+        return self.world.log.splitlines()
+
+    def stop(self, attempt: Attempt) -> Stopped:  # noqa: ARG002
+        """`docker stop`."""
+        return self.world.stopped
+
+    def restart(self, attempt: Attempt) -> float | None:  # noqa: ARG002
+        """`docker restart` or `docker start`."""
+        with Api(self.deployment.base_url) as api:
+            return recovery_s(api, 0.5)
+
+    start_again = restart
+
+    def kill_the_engine(self, attempt: Attempt) -> Died:  # noqa: ARG002
+        """The death of the engine process."""
+        return self.world.died
 
 
 def launch_of(flags: DockerFlags, outcome: Deployment | Diagnosis, start_s: float = 0.1) -> Launched:
@@ -147,24 +214,70 @@ def ask(test: Callable[..., None], world: World, tmp_path: Path) -> None:
     flags = flags.model_copy(
         update={"mounts": tuple(Mount(source=sources[m.target], target=m.target, mode=m.mode) for m in flags.mounts)}
     )
-    deployment = Deployment(
-        variant=variant,
-        bench=bench,
-        flags=flags,
-        container_id=made["Id"],
-        base_url="http://127.0.0.1:8000",
-        log="",
-        started_s=world.started_s,
+    variant = find(world.variant)
+    with ExitStack() as stack:
+        address = "http://127.0.0.1:8000"
+        if world.tape is not None:
+            address = stack.enter_context(playing(world.tape, world.changed))
+        deployment = Deployment(
+            variant=variant,
+            bench=bench.model_copy(update={"vllm_home": str(cache(world, variant, tmp_path))}),
+            flags=flags,
+            container_id=made["Id"],
+            base_url=address,
+            log=str(tmp_path / "container.log"),
+            started_s=world.started_s,
+        )
+        transport = httpx.MockTransport(world.reply) if world.tape is None else None
+        wants = inspect.signature(test).parameters
+        if "failed" in wants:
+            world.holders = world.left
+        offered = {
+            "api": stack.enter_context(Api(address, transport=transport)),
+            "deployment": deployment,
+            "attempt": healthy(world, deployment, tmp_path),
+            "failed": failing(world, deployment, tmp_path),
+            "run": FakeRun(world, deployment),
+            "tmp_path": tmp_path,
+            "soak_s": 0.3,
+            "fuzz_s": 2.0,
+        }
+        for parameters in parametrised(test):
+            test(**{name: (offered | parameters)[name] for name in wants})
+
+
+def cache(world: World, variant: Variant, tmp_path: Path) -> Path:
+    """A vLLM home with this world's snapshot in it, and the log beside it."""
+    (tmp_path / "container.log").write_bytes(world.log)
+    hub = tmp_path / "vllm" / "huggingface" / "hub" / f"models--{variant.model.replace('/', '--')}"
+    for name in ("refs", f"snapshots/{world.revision}"):
+        (hub / name).mkdir(parents=True)
+    (hub / "refs" / "main").write_text(world.revision)
+    if world.weights is not None:
+        (hub / "snapshots" / world.revision / "model.safetensors").write_bytes(world.weights)
+    return tmp_path / "vllm"
+
+
+def healthy(world: World, deployment: Deployment, tmp_path: Path) -> Attempt:
+    """The attempt that led to the deployment; the engine's facts are read from its log."""
+    reader = Reader()
+    reader.feed(world.log)
+    reader.close()
+    about = samples.record(
+        variant=deployment.variant,
+        expectation=deployment.variant.benches["cpu"],
+        vllm_version=reader.vllm_version,
+        engine_facts=dict(reader.facts),
     )
     launched = Launched(
-        flags=flags,
+        flags=deployment.flags,
         outcome=deployment,
         start_s=world.started_s,
         watch=None,
-        container_id=made["Id"],
+        container_id=deployment.container_id,
         inspect=world.inspect,
         image=Image(
-            ref=bench.image,
+            ref=deployment.bench.image,
             id=world.image["Id"],
             digests=(),
             architecture=world.image["Architecture"],
@@ -173,44 +286,36 @@ def ask(test: Callable[..., None], world: World, tmp_path: Path) -> None:
         ),
         exit=None,
     )
-    attempt = Attempt(
-        variant=variant,
-        bench=bench,
-        recorder=Recorder(samples.record(), tmp_path),
+    return Attempt(
+        variant=deployment.variant,
+        bench=deployment.bench,
+        recorder=Recorder(about, tmp_path),
         launched=launched,
         first=world.answer(world.first),
         second=world.answer(world.second),
     )
+
+
+def failing(world: World, deployment: Deployment, tmp_path: Path) -> Attempt:
+    """The attempt at a start that must fail."""
     entry = next(entry for entry in FAILURES if entry.name == "name-taken")
     about = samples.record(variant=entry, expectation=entry.benches["cpu"], diagnosis=world.diagnosis)
-    failed = Attempt(
+    return Attempt(
         variant=entry,
-        bench=bench,
+        bench=deployment.bench,
         recorder=Recorder(about, tmp_path),
-        launched=launch_of(flags, world.diagnosis or deployment, world.failed_after_s),
+        launched=launch_of(deployment.flags, world.diagnosis or deployment, world.failed_after_s),
     )
-    wants = inspect.signature(test).parameters
-    if "failed" in wants:
-        world.holders = world.left
-    with Api(deployment.base_url, transport=httpx.MockTransport(world.reply)) as api:
-        offered = {
-            "api": api,
-            "deployment": deployment,
-            "attempt": attempt,
-            "failed": failed,
-            "run": FakeRun(world, deployment),
-            "tmp_path": tmp_path,
-        }
-        for parameters in parametrised(test):
-            test(**{name: (offered | parameters)[name] for name in wants})
 
 
 def parametrised(test: Callable[..., None]) -> list[dict[str, Any]]:
-    """The values of `pytest.mark.parametrize` on the test; one empty set when there is none."""
-    for mark in getattr(test, "pytestmark", []):
-        if mark.name == "parametrize":
-            return [{mark.args[0]: value} for value in mark.args[1]]
-    return [{}]
+    """Every combination of the values of `pytest.mark.parametrize` on the test; one empty set when there is none."""
+    marks = [mark.args for mark in getattr(test, "pytestmark", []) if mark.name == "parametrize"]
+    each = [
+        [{names: value} if isinstance(names, str) else dict(zip(names, value, strict=True)) for value in values]
+        for names, values in marks
+    ]
+    return [{name: value for part in parts for name, value in part.items()} for parts in product(*each)]
 
 
 Fault = Callable[[World], None]
@@ -392,8 +497,10 @@ CONTROLS: dict[str, dict[str, Fault]] = {
         "its own name unknown": status("chat", 404),
     },
     "test_a_second_launch_under_the_name_is_a_name_conflict": {
+        "no conflict": lambda world: setattr(world, "two_at_once", True),
         "another diagnosis": conflict(OTHER),
-        "holder not named": conflict(NAMELESS),
+        "name not named": conflict(NAMELESS),
+        "holder not named": conflict(good_conflict("vllm-gpt-oss", "e" * 64)),
         "the first no longer answers": status("chat", None),
     },
     "test_the_failure_is_diagnosed": {
@@ -413,6 +520,7 @@ CONTROLS: dict[str, dict[str, Fault]] = {
     },
     "test_the_stated_remedy_makes_it_healthy": {"still fails": lambda world: setattr(world, "mends", False)},
     "test_the_remedy_of_a_name_conflict_frees_the_name": {
+        "no conflict": lambda world: setattr(world, "two_at_once", True),
         "another diagnosis": conflict(OTHER),
         "another remedy": conflict(NAMELESS),
     },
@@ -434,7 +542,10 @@ def suite_tests() -> dict[str, Callable[..., None]]:
 
 def test_every_check_has_a_control() -> None:
     """No test in suites/ without a fault it is shown to catch, and no control of a test that is gone."""
-    assert suite_tests().keys() == {name for name, faults in CONTROLS.items() if faults}
+    from tests.test_controls_api import API_CONTROLS
+
+    assert suite_tests().keys() == {name for name, faults in (CONTROLS | API_CONTROLS).items() if faults}
+    assert not CONTROLS.keys() & API_CONTROLS.keys()
 
 
 @pytest.mark.parametrize("name", [name for name in CONTROLS if name not in NEEDS_ENGINE])

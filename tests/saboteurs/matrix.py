@@ -305,7 +305,7 @@ def page(matrices: Sequence[Matrix]) -> str:
             catches.setdefault(test, []).append(name)
     known = controlled()
     every = dict.fromkeys(short(t) for m in matrices for t in m.ran)
-    lines += ["", "## Tests", "", "| test | faults it caught | in tests/test_controls.py |", "|---|---|---|"]
+    lines += ["", "## Tests", "", "| test | faults it caught | in tests/test_controls*.py |", "|---|---|---|"]
     for test in sorted({*every, *catches, *known}):
         by_ = ", ".join(f"`{name}`" for name in catches.get(test, ()))
         lines.append(f"| `{test}` | {by_ or '—'} | {f'{known[test]} faults' if known.get(test) else '—'} |")
@@ -324,10 +324,11 @@ def page(matrices: Sequence[Matrix]) -> str:
 
 
 def controlled() -> dict[str, int]:
-    """Test → how many faults tests/test_controls.py plants for it, in a captured world."""
+    """Test → how many faults tests/test_controls*.py plant for it, in a captured world."""
     from tests.test_controls import CONTROLS
+    from tests.test_controls_api import API_CONTROLS
 
-    return {name: len(faults) for name, faults in CONTROLS.items()}
+    return {name: len(faults) for name, faults in (CONTROLS | API_CONTROLS).items()}
 
 
 def problems(matrices: Sequence[Matrix], whole: bool) -> list[str]:

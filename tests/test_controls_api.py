@@ -1,0 +1,811 @@
+"""The controls of what the API answers, and of what the engine's log, its container and its end show.
+
+The good world is a tape of a real deployment (tests/tape.py), served by a real HTTP server; a fault is one change in
+what is played. Gemma's two tests have no tape: their answers are written here, after its chat template.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import suites.test_concurrency
+from harness.api import CHAT, COMPLETIONS, RESPONSES, samples
+from harness.verification import CAPITAL
+from suites.test_limits import WRONG
+from tests.tape import Played, Tape, key
+from tests.test_controls import OTHER, Fault, World, ask, environment, made, suite_tests
+
+TAPE = Tape.load(Path(__file__).parent / "captured" / "gpt-oss-120b.tape")
+Change = Callable[[Played], Played]
+About = Callable[[Played], bool]
+TOKEN = "hf_" + "a" * 24
+
+
+# --- which answers ---------------------------------------------------------------------------------------------------
+
+
+def at(*paths: str, streamed: bool | None = None) -> About:
+    """Answers at one of these paths, streamed or not, or both."""
+    return lambda p: p.path in paths and streamed in (None, p.streamed)
+
+
+chat, completion, responses = (at(path, streamed=False) for path in (CHAT, COMPLETIONS, RESPONSES))
+chat_stream, completion_stream = (at(path, streamed=True) for path in (CHAT, COMPLETIONS))
+health, metrics, models, spec = (at(path) for path in ("/health", "/metrics", "/v1/models", "/openapi.json"))
+
+
+def asking(text: str, about: About = chat) -> About:
+    """Those of them whose request holds this text."""
+    return lambda p: about(p) and text in json.dumps(p.asked, ensure_ascii=False)
+
+
+def refused(p: Played) -> bool:
+    """Refusals."""
+    return 400 <= p.status < 500
+
+
+# --- what is changed -------------------------------------------------------------------------------------------------
+
+
+def played(about: About, change: Change) -> Fault:
+    """What is played is changed, where the answer is one of these."""
+    return lambda world: setattr(world, "play", lambda p: change(p) if about(p) else p)
+
+
+def later(about: About, change: Change, first: int = 1) -> Fault:
+    """The same, but for so many answers that come first."""
+
+    def plant(world: World) -> None:
+        seen: list[Played] = []
+
+        def turn(p: Played) -> Played:
+            if not about(p):
+                return p
+            seen.append(p)
+            return change(p) if len(seen) > first else p
+
+        world.play = turn
+
+    return plant
+
+
+def after(trigger: About, about: About, change: Change) -> Fault:
+    """The same, from the first answer on that is one of `trigger`."""
+
+    def plant(world: World) -> None:
+        seen: list[Played] = []
+
+        def turn(p: Played) -> Played:
+            if trigger(p):
+                seen.append(p)
+            return change(p) if seen and about(p) else p
+
+        world.play = turn
+
+    return plant
+
+
+def edited(edit: Callable[[Any], Any]) -> Change:
+    """A change in the JSON of an answer, in place."""
+
+    def change(p: Played) -> Played:
+        body = p.body
+        edit(body)
+        return p.having(body)
+
+    return change
+
+
+def error(status: int, **changes: Any) -> Change:
+    """An error in vLLM's shape, with changes in it."""
+    told = {"message": "Internal server error", "type": "InternalServerError", "param": None, "code": status} | changes
+    return lambda p: replace(p, status=status, kind="application/json", text=json.dumps({"error": told}))
+
+
+def text(value: str, status: int = 200) -> Change:
+    """This text, whatever was asked."""
+    return lambda p: replace(p, status=status, kind="text/plain", text=value)
+
+
+def message(**changes: Any) -> Change:
+    """Changes in the assistant's message."""
+    return edited(lambda body: body["choices"][0]["message"].update(changes))
+
+
+def choice(**changes: Any) -> Change:
+    """Changes in the first choice."""
+    return edited(lambda body: body["choices"][0].update(changes))
+
+
+def usage(**changes: Any) -> Change:
+    """Changes in the counts."""
+    return edited(lambda body: body["usage"].update(changes))
+
+
+def sub(pattern: str, to: str, flags: re.RegexFlag = re.NOFLAG) -> Change:
+    """A change in the text that is sent."""
+    return lambda p: replace(p, text=re.sub(pattern, to, p.text, flags=flags))
+
+
+def events(change: Callable[[list[str]], list[str]]) -> Change:
+    """A change in the events of a stream."""
+    return lambda p: p.saying(change(p.events()))
+
+
+def chunks(edit: Callable[[Any], Any]) -> Change:
+    """A change in the JSON of every event that has choices."""
+
+    def one(event: str) -> str:
+        body = json.loads(event) if event != "[DONE]" else None
+        if not body or not body["choices"]:
+            return event
+        edit(body)
+        return json.dumps(body, ensure_ascii=False)
+
+    return events(lambda told: [one(event) for event in told])
+
+
+def deltas(edit: Callable[[Any], Any]) -> Change:
+    """A change in every delta."""
+    return chunks(lambda body: edit(body["choices"][0]["delta"]))
+
+
+def finish(reason: str | None) -> Callable[[Any], Any]:
+    """Another reason for the end."""
+    return lambda body: [c.update(finish_reason=reason) for c in body["choices"] if c.get("finish_reason")]
+
+
+def broken(p: Played) -> Played:
+    """The connection breaks in the midst."""
+    return replace(p, cut=True)
+
+
+def cut_characters(p: Played) -> Played:
+    """Characters of several bytes lose their last byte."""
+    return replace(p, raw=re.sub(rb"([\xc2-\xf4][\x80-\xbf]*)[\x80-\xbf]", rb"\1", p.text.encode()))
+
+
+def foreign() -> Change:
+    """The answer that somebody else was given before (the first one is right)."""
+    kept: list[Played] = []
+
+    def change(p: Played) -> Played:
+        kept.append(p)
+        return replace(p, text=kept[-2].text) if len(kept) > 1 else p
+
+    return change
+
+
+def logged(pattern: str, to: str = "") -> Fault:
+    """The log reads otherwise."""
+    return lambda world: setattr(world, "log", re.sub(pattern.encode(), to.encode(), world.log))
+
+
+def together(*faults: Fault) -> Fault:
+    """All of them, one after the other."""
+
+    def plant(world: World) -> None:
+        for fault in faults:
+            fault(world)
+
+    return plant
+
+
+def variant(name: str) -> Fault:
+    """The deployment is meant to be another variant."""
+    return lambda world: setattr(world, "variant", name)
+
+
+def more_log(line: str) -> Fault:
+    """The log has one more line."""
+    return lambda world: setattr(world, "log", world.log + f"{line}\n".encode())
+
+
+def ended(what: str, **changes: Any) -> Fault:
+    """The deployment's end goes otherwise."""
+    return lambda world: setattr(world, what, getattr(world, what).model_copy(update=changes))
+
+
+# --- the good world --------------------------------------------------------------------------------------------------
+
+PAGES = [page[2] for page in TAPE.answers["GET /metrics"]]
+BUSY = next(page for page in PAGES if samples(page)["vllm:num_requests_running"] >= 4)
+IDLE = next(page for page in PAGES if samples(page)["vllm:num_requests_running"] == 0)
+COUNTED = ("vllm:request_success_total", "vllm:prompt_tokens_total", "vllm:generation_tokens_total")
+SAMPLE = r"(?m)^({}(?:{{[^}}]*}})?) \S+"
+"""The line of a sample."""
+
+
+def counted_up(page: str, tokens: int = 1000) -> str:
+    """The page after one more chat, of so many tokens each way."""
+    for name, more in zip(COUNTED, (1, tokens, tokens), strict=True):
+        page = re.sub(SAMPLE.format(name), lambda m: f"{m[1]} {float(m[0].rsplit(' ', 1)[1]) + more}", page, count=1)  # noqa: B023
+    return page
+
+
+def showing(*pages: str) -> Fault:
+    """The metrics show these pages, one after the other."""
+
+    def plant(world: World) -> None:
+        assert world.tape is not None
+        shown = [[200, "text/plain; version=1.0.0; charset=utf-8", page] for page in pages]
+        world.tape = Tape(world.tape.answers | {"GET /metrics": shown})
+
+    return plant
+
+
+TEMPLATE = f"<bos><start_of_turn>user\n{CAPITAL.ask}<end_of_turn>\n<start_of_turn>model\n"
+GEMMA: dict[str, list[list[Any]]] = {
+    key("POST", "/tokenize", json.dumps({"model": "gemma-3-27b", "messages": list(CAPITAL.messages())}).encode()): [
+        [200, "application/json", json.dumps({"count": 2, "max_model_len": 8192, "tokens": [2, 105]})]
+    ],
+    key("POST", "/detokenize", json.dumps({"model": "gemma-3-27b", "tokens": [2, 105]}).encode()): [
+        [200, "application/json", json.dumps({"prompt": TEMPLATE})]
+    ],
+}
+"""Of what is not here, as an image, the player says 400 in vLLM's shape, as a model without vision does."""
+
+
+def gemma(world: World) -> None:
+    """Gemma is served."""
+    world.variant, world.tape = "gemma-3-27b-bf16", Tape(GEMMA)
+
+
+BF16 = together(variant("gemma-3-27b-bf16"), logged(".*Mxfp4 MoE backend.*"))
+MXFP4 = together(variant("gemma-3-27b-mxfp4"), logged("Using '?(\\w+)'? Mxfp4 MoE backend", "Using CPU for MXFP4 GEMM"))
+"""Gemma is served, as its log shows."""
+
+
+def version(number: str) -> Fault:
+    """Another version of vLLM is served, as its log shows."""
+    return logged(r"0\.32\.0", number)
+
+
+RED = json.dumps({"choices": [{"message": {"content": "Red."}}]})
+
+
+GOOD: dict[str, Fault] = {
+    "test_metrics_count_what_was_served": showing(IDLE, counted_up(IDLE)),
+    "test_a_client_that_leaves_frees_its_slot": showing(BUSY, IDLE),
+    "test_a_load_leaves_answers_right_and_nothing_behind": showing(IDLE),
+    "test_the_chat_template_is_the_models_own": gemma,
+    "test_an_image_by_data_url_is_seen": gemma,
+}
+"""Test → what its good world has besides the tape."""
+
+MORE_GOOD: dict[str, dict[str, Fault]] = {
+    "test_the_weights_are_quantised_as_the_variant_says": {"bf16": BF16, "mxfp4": MXFP4},
+    "test_an_answer_beyond_the_context_is_refused_or_cut": {
+        "Gemma before 0.32": together(variant("gemma-3-27b-bf16"), version("0.28.0"), played(chat, error(400)))
+    },
+    "test_an_image_by_data_url_is_seen": {"vision": played(chat, lambda p: replace(p, status=200, text=RED))},
+    "test_a_huge_n_is_refused": {
+        "a version without a cap": together(version("0.10.2"), played(asking('"n": 1000000'), error(500)))
+    },
+    "test_a_dead_engine_is_noticed_and_named": {
+        "0.10.1.1 says 500": together(version("0.10.1.1"), ended("died", statuses=(200, 500)))
+    },
+    "test_sigterm_ends_it_in_order_and_a_start_recovers": {"143": ended("stopped", exit_code=143)},
+}
+"""Other good worlds, which must pass too."""
+
+
+# --- the faults ------------------------------------------------------------------------------------------------------
+
+SAID: dict[str, Change] = {
+    "nothing": message(content=""),
+    "null": message(content=None),
+    "in the reasoning only": message(content=None, reasoning="Paris"),
+    "exclamation marks": message(content="Paris 204 !!!!!!!!!!!!!!!!"),
+    "without end": message(content="Paris is Paris is Paris is Paris is Paris is Paris is Paris is"),
+    "control tokens": message(content="Paris<|return|>"),
+    "three scripts": message(content="Paris は Париж, باريس"),
+    "broken characters": message(content="Paris \N{REPLACEMENT CHARACTER}"),
+    "by another": message(role="user"),
+    "cut": choice(finish_reason="length"),
+    "another model": edited(lambda body: body.update(model="other")),
+    "uncounted": usage(total_tokens=1),
+    "500": error(500),
+    "no answer": broken,
+}
+"""How an answer to a known question goes wrong."""
+
+STREAMED: dict[str, Change] = {
+    "500": error(500),
+    "no stream": text("{}"),
+    "broken": broken,
+    "no [DONE]": events(lambda told: told[:-1]),
+    "[DONE] twice": events(lambda told: [*told, "[DONE]"]),
+    "something after [DONE]": events(lambda told: [*told, told[0]]),
+    "not JSON": events(lambda told: ["{", *told]),
+    "an error inside": events(lambda told: [*told[:2], '{"error": {"message": "EngineCore", "code": 500}}', "[DONE]"]),
+    "two ids": events(lambda told: [told[0].replace('"id":"', '"id":"x'), *told[1:]]),
+    "another model": chunks(lambda body: body.update(model="other")),
+    "no finish_reason": chunks(finish(None)),
+    "finish_reason everywhere": chunks(lambda body: body["choices"][0].update(finish_reason="stop")),
+    "no usage": events(lambda told: [event for event in told if '"usage":{' not in event]),
+    "usage that does not add up": sub(r'"total_tokens":\d+', '"total_tokens":1'),
+    "no end": sub(r"\n\n\Z", "\n"),
+}
+"""How a stream goes wrong."""
+CHAT_STREAMED = STREAMED | {
+    "no role": deltas(lambda delta: delta.pop("role", None)),
+    "role last": events(lambda told: [*told[1:2], told[0], *told[2:]]),
+}
+
+REFUSED: dict[str, Change] = {
+    "500": error(500),
+    "200": text("{}"),
+    "422": error(422),
+    "no answer": broken,
+    "not JSON": text("Bad Request", 400),
+    "no message": error(400, message=""),
+    "message no text": error(400, message=None),
+    "no type": error(400, type=None),
+    "another code": error(400, code=500),
+    "detail instead of error": lambda p: replace(p, text='{"detail": "Bad Request"}'),
+}
+"""How a refusal goes wrong."""
+
+DYING: dict[str, tuple[About, Change]] = {
+    "then sick": (health, error(503)),
+    "then dead": (completion, error(500)),
+    "then silent": (health, broken),
+    "then empty": (lambda p: completion(p) and not refused(p), choice(text="")),
+}
+"""What may become of the server afterwards."""
+
+
+def each(about: About, changes: dict[str, Change]) -> dict[str, Fault]:
+    """Each of these changes as a fault."""
+    return {name: played(about, change) for name, change in changes.items()}
+
+
+def refusals(about: About, *but: str) -> dict[str, Fault]:
+    """Each way in which a refusal goes wrong, and what may become of the server afterwards."""
+    wrong = each(lambda p: about(p) and refused(p), {n: c for n, c in REFUSED.items() if n not in but})
+    return wrong | {name: after(about, then, change) for name, (then, change) in DYING.items()}
+
+
+def forbidden(path: str, status: int = 405) -> Fault:
+    """A path that may not be served is there."""
+    return played(at(path), lambda p: replace(p, status=status))
+
+
+def item(kind: str, **changes: Any) -> Change:
+    """Changes in the items of that type of a response."""
+    return edited(lambda body: [part.update(changes) for part in body["output"] if part["type"] == kind])
+
+
+def spoken(value: str) -> Change:
+    """Another final text of a response."""
+    return item("message", content=[{"type": "output_text", "text": value}])
+
+
+def recounted(**changes: Any) -> Change:
+    """Other counts of a response."""
+    return edited(lambda body: body["usage"].update(changes))
+
+
+def count(*numbers: Any) -> Change:
+    """Another counting."""
+    return message(content=", ".join(map(str, numbers)))
+
+
+PARIS = {name: change for name, change in SAID.items() if name != "three scripts"}
+NEEDLE = asking("code word")
+FIRST_TURN = asking("My name is Alice")
+SEEDED, GREEDY = asking("20260101", completion), completion
+AFTERWARDS: dict[str, Change] = {"the next chat fails": error(500), "the next chat is wrong": message(content="Rome")}
+
+API_CONTROLS: dict[str, dict[str, Fault]] = {
+    "test_parallel_streams_all_end_and_do_not_mix": each(chat_stream, CHAT_STREAMED)
+    | {
+        "answers to others": played(chat_stream, foreign()),
+        "one of twelve breaks": later(chat_stream, broken, first=11),
+        "one of twelve is empty": later(chat_stream, deltas(lambda delta: delta.pop("content", None)), first=11),
+    },
+    "test_a_client_that_leaves_frees_its_slot": {
+        "slots are kept": showing(BUSY),
+        "one waits": played(metrics, sub(SAMPLE.format("vllm:num_requests_waiting"), r"\1 1.0")),
+        "cache is kept": played(metrics, sub(SAMPLE.format("vllm:kv_cache_usage_perc"), r"\1 0.75")),
+        "one at a time": showing(re.sub(SAMPLE.format("vllm:num_requests_running"), r"\1 1.0", BUSY), IDLE),
+        "no metrics": played(metrics, error(404)),
+        "streams end at once": played(completion_stream, events(lambda told: told[:1])),
+    },
+    "test_a_load_leaves_answers_right_and_nothing_behind": each(chat, SAID)
+    | {
+        "wrong under load": later(chat, message(content="I do not know."), first=3),
+        "slots are kept": showing(BUSY),
+        "no metrics": played(metrics, error(404)),
+    }
+    | {f"canary: {name}": after(metrics, chat, change) for name, change in SAID.items()},
+    "test_metrics_have_the_names_of_this_version": {
+        "404": played(metrics, error(404)),
+        "empty": played(metrics, text("")),
+        "another prefix": played(metrics, sub("vllm:", "vllm_")),
+        "a name of an older version": played(metrics, sub("kv_cache_usage_perc", "gpu_cache_usage_perc")),
+        "one missing": played(metrics, sub("# TYPE vllm:inter_token_latency_seconds .*\n", "")),
+    },
+    "test_metrics_count_what_was_served": {
+        f"{name} stands still": played(metrics, sub(SAMPLE.format(name), r"\1 5.0")) for name in COUNTED
+    }
+    | {"fewer tokens than the usage": showing(IDLE, counted_up(IDLE, 1))},
+    "test_tokens_turn_back_into_the_same_text": {
+        "miscounted": played(at("/tokenize"), edited(lambda body: body.update(count=body["count"] + 1))),
+        "no tokens": played(at("/tokenize"), edited(lambda body: body.update(count=0, tokens=[]))),
+        "the end lost": played(at("/detokenize"), edited(lambda body: body.update(prompt=body["prompt"][:-1]))),
+        "a NUL ends it": played(
+            at("/detokenize"), edited(lambda body: body.update(prompt=body["prompt"].split("\0")[0]))
+        ),
+        "ASCII only": played(at("/detokenize"), sub(r"[^\x00-\x7f]", "?")),
+        "with a beginning": played(
+            at("/detokenize"), edited(lambda body: body.update(prompt="<bos>" + body["prompt"]))
+        ),
+    },
+    "test_usage_counts_the_tokens_of_the_prompt": {
+        "one too many": played(completion, usage(prompt_tokens=6, completion_tokens=1, total_tokens=7)),
+        "more than asked for": played(completion, usage(completion_tokens=3, total_tokens=8)),
+        "does not add up": played(completion, usage(total_tokens=1)),
+        "nothing": played(completion, usage(prompt_tokens=0, completion_tokens=0, total_tokens=0)),
+        "tokenize counts otherwise": played(at("/tokenize"), edited(lambda body: body.update(count=4))),
+    },
+    "test_a_chat_stream_is_whole_and_in_order": each(chat_stream, CHAT_STREAMED)
+    | {
+        "a wrong answer": played(chat_stream, sub("Paris", "Rome")),
+        "a control token": played(chat_stream, sub('" Paris"', '" Paris<|end|>"')),
+        "a piece twice": played(chat_stream, sub('"content":" Paris"', '"content":" Paris Paris"')),
+        "a piece lost": played(chat_stream, sub('"content":" of"', '"content":""')),
+        "the whole answer differs": played(chat, message(content="Paris!")),
+    },
+    "test_a_completion_stream_is_whole_and_in_order": each(completion_stream, STREAMED)
+    | {
+        "a piece lost": played(completion_stream, sub('"text":" Paris"', '"text":""')),
+        "the whole answer differs": played(completion, choice(text=" Rome.")),
+        "both empty": played(at(COMPLETIONS), sub('"text":"[^"]*"', '"text":""')),
+    },
+    "test_temperature_0_gives_the_same_twice": {
+        "another text": later(GREEDY, choice(text=" Rome.")),
+        "another count": later(GREEDY, usage(completion_tokens=7)),
+        "nothing twice": played(GREEDY, choice(text="")),
+        "500": played(GREEDY, error(500)),
+    },
+    "test_a_seed_gives_the_same_twice": {
+        "the seed does nothing": later(SEEDED, choice(text="something else")),
+        "nothing twice": played(SEEDED, choice(text="")),
+    },
+    "test_n_gives_as_many_choices": {
+        "one": played(chat, edited(lambda body: body.update(choices=body["choices"][:1]))),
+        "four": played(chat, edited(lambda body: body["choices"].append(body["choices"][0] | {"index": 3}))),
+        "all the same index": played(chat, edited(lambda body: [c.update(index=0) for c in body["choices"]])),
+        "another role": played(chat, edited(lambda body: body["choices"][2]["message"].update(role="user"))),
+        "uncounted": played(chat, usage(total_tokens=1)),
+    },
+    "test_logprobs_belong_to_the_tokens": {
+        "other tokens": played(
+            completion, edited(lambda body: body["choices"][0]["logprobs"].update(tokens=["x"] * 3))
+        ),
+        "above zero": played(
+            completion, edited(lambda body: body["choices"][0]["logprobs"].update(token_logprobs=[0.1, -1, -1]))
+        ),
+        "not among the best": played(
+            completion, edited(lambda body: body["choices"][0]["logprobs"].update(top_logprobs=[{"x": -1.0}] * 3))
+        ),
+        "chat: two missing": played(
+            chat, edited(lambda body: body["choices"][0]["logprobs"]["content"].__delitem__(slice(2)))
+        ),
+        "chat: above zero": played(
+            chat, edited(lambda body: body["choices"][0]["logprobs"]["content"][0].update(logprob=0.1))
+        ),
+        "chat: no best": played(
+            chat, edited(lambda body: body["choices"][0]["logprobs"]["content"][0].update(top_logprobs=[]))
+        ),
+    },
+    "test_max_tokens_ends_the_answer": {
+        "one more": played(chat, usage(completion_tokens=4)),
+        "as if it had ended": played(chat, choice(finish_reason="stop")),
+        "stream: as if it had ended": played(chat_stream, chunks(finish("stop"))),
+    }
+    | {f"stream: {name}": played(chat_stream, change) for name, change in CHAT_STREAMED.items()},
+    "test_a_stop_text_ends_the_answer": {
+        "it goes on": played(completion, choice(text=" Paris.")),
+        "for another reason": played(completion, choice(finish_reason="length")),
+        "which is not said": played(completion, choice(stop_reason=None)),
+        "chat: it goes on": played(chat, message(content="1, 2, 17, 18")),
+        "chat: in the reasoning": played(chat, message(reasoning="17, 18")),
+        "chat: for another reason": played(chat, choice(finish_reason="length")),
+        "chat: which is not said": played(chat, choice(stop_reason=None)),
+    },
+    "test_a_system_message_is_obeyed": {
+        "not obeyed": played(chat, message(content="William Shakespeare wrote Hamlet.")),
+        "no answer": played(chat, broken),
+        "another answer": played(chat, message(content="I WAS NOT TAUGHT THAT.")),
+        "500": played(chat, error(500)),
+    },
+    "test_earlier_turns_are_remembered": {
+        "forgotten": played(FIRST_TURN, message(content="I do not know your name.")),
+        "mixed up": played(FIRST_TURN, message(content="Your name is Henry.")),
+        "500": played(FIRST_TURN, error(500)),
+    },
+    "test_every_script_comes_whole_through_a_stream": each(chat_stream, CHAT_STREAMED)
+    | {
+        "characters cut": played(chat_stream, cut_characters),
+        "characters replaced": played(
+            chat_stream, sub(r'"content":"([^"\\]*)[^\x00-\x7f]', '"content":"\\1\N{REPLACEMENT CHARACTER}')
+        ),
+        "a broken character more": played(chat_stream, sub(r'("content":"[^"]+)"', '\\1\N{REPLACEMENT CHARACTER}"')),
+        "emoji lost": played(chat_stream, sub("🚀", "")),
+        "Arabic lost": played(chat_stream, sub("[\u0600-\u06ff]", "")),
+        "Chinese lost": played(chat_stream, sub("十", "")),
+    },
+    "test_a_nul_in_a_prompt_harms_nothing": {
+        "500": played(asking("Hello"), error(500)),
+        "no answer": played(asking("Hello"), broken),
+        "refused in another shape": played(asking("Hello"), text("Bad Request", 400)),
+    }
+    | {name: after(asking("Hello"), asking("France"), change) for name, change in AFTERWARDS.items()},
+    "test_the_openai_client_agrees": {
+        "another model listed": played(models, edited(lambda body: body["data"][0].update(id="other"))),
+        "another chat": later(asking("max_tokens"), message(content="Paris!")),
+        "another stream": played(chat_stream, sub('"content":" Paris"', '"content":" Rome"')),
+        "wrong everywhere": played(at(CHAT), sub("Paris", "Rome")),
+        "another completion": later(completion, choice(text=" Rome.")),
+        "unknown model is 400": played(lambda p: p.status == 404, error(400)),
+        "unknown model is served": played(asking("no-such-model", at(CHAT)), text(json.dumps({"choices": []}))),
+    },
+    "test_nothing_forbidden_is_served": {
+        path: forbidden(path)
+        for path in ("/server_info", "/sleep", "/collective_rpc", "/start_profile", "/v1/load_lora_adapter", "/pause")
+    }
+    | {
+        "adapters in the schema": played(
+            spec, edited(lambda body: body["paths"].update({"/v1/unload_lora_adapter": {"post": {}}}))
+        ),
+        "profiler answers": forbidden("/stop_profile", 200),
+        "resume wants a key": forbidden("/resume", 401),
+    },
+    "test_nothing_forbidden_shows_in_inspect": {
+        "key on the command line": made(Cmd=["vllm", "serve", "--api-key", "x"]),
+        "secret on the command line": made(Cmd=["vllm", "serve", TOKEN]),
+        "secret in the entrypoint": made(Entrypoint=["env", TOKEN]),
+        "secret in a label": made(Labels={"note": TOKEN}),
+        "secret under another name": environment(add=(f"NOTE={TOKEN}",)),
+        "development mode": environment(add=("VLLM_SERVER_DEV_MODE=1",)),
+        "remote code": made(Cmd=["vllm", "serve", "--trust-remote-code"]),
+        "sleep mode": made(Cmd=["vllm", "serve", "--enable-sleep-mode"]),
+        "local files": made(Cmd=["vllm", "serve", "--allowed-local-media-path"]),
+    },
+    "test_no_secret_is_in_the_log": {
+        "a token": more_log(f"token {TOKEN}"),
+        "the value of a variable": together(
+            more_log("key correct horse"), lambda world: world.environ.update(VLLM_API_KEY="correct horse")
+        ),
+        "development endpoints": more_log("SECURITY WARNING: Development endpoints are enabled!"),
+    },
+    "test_sigterm_ends_it_in_order_and_a_start_recovers": {
+        "killed": ended("stopped", exit_code=137),
+        "failed": ended("stopped", exit_code=1),
+        "not ended": ended("stopped", exit_code=-1),
+        "client left hanging": ended("stopped", stream=None),
+        "never healthy again": played(health, error(503)),
+        "nobody there": played(health, broken),
+    }
+    | each(chat, PARIS),
+    "test_a_docker_restart_recovers": {
+        "never healthy again": played(health, error(503)),
+        "nobody there": played(health, broken),
+    }
+    | each(chat, PARIS),
+    "test_a_dead_engine_is_noticed_and_named": {
+        "goes on": ended("died", exit_code=None),
+        "exit code 1": ended("died", exit_code=1),
+        "killed": ended("died", exit_code=137),
+        "healthy to the end": ended("died", statuses=(200,)),
+        "healthy again": ended("died", statuses=(200, 503, 200)),
+        "another version's status": ended("died", statuses=(200, 500)),
+        "not noticed": ended("died", diagnosis=None),
+        "another cause": ended("died", diagnosis=OTHER),
+    },
+    "test_a_wrong_value_is_refused_as_documented": refusals(chat)
+    | {
+        f"{case} is accepted": played(
+            lambda p, wrong=value: chat(p) and all(p.asked.get(n) == v for n, v in wrong.items()),  # type: ignore[misc]
+            text("{}"),
+        )
+        for case, value in WRONG.items()
+    },
+    "test_malformed_json_is_refused_as_documented": refusals(at(CHAT))
+    | {f"completion: {n}": played(lambda p: completion(p) and refused(p), c) for n, c in REFUSED.items()},
+    "test_another_content_type_is_refused": {n: f for n, f in refusals(at(CHAT)).items() if n not in DYING},
+    "test_a_prompt_beyond_the_context_is_refused": refusals(at(CHAT))
+    | {f"completion: {n}": played(lambda p: completion(p) and refused(p), c) for n, c in REFUSED.items()}
+    | {
+        "no length named": played(refused, error(400, message="too long")),
+        "cut in silence": played(asking("word word"), lambda p: replace(p, status=200, text=RED)),
+    },
+    "test_an_answer_beyond_the_context_is_refused_or_cut": each(chat, PARIS)
+    | {
+        "refused": played(chat, error(400)),
+        "Gemma before 0.32: 500": together(variant("gemma-3-27b-bf16"), version("0.28.0"), played(chat, error(500))),
+    },
+    "test_a_huge_n_is_refused": refusals(chat),
+    "test_what_is_not_there_is_404_and_405": {
+        "a page for every route": played(at("/v1/no-such-route"), text("welcome")),
+        "500": played(at("/v1/no-such-route"), error(500)),
+        "404 for a wrong method": played(at(CHAT), error(404)),
+        "a chat without a request": played(at(CHAT), text("{}")),
+    },
+    "test_no_request_made_up_from_the_schema_breaks_the_server": {
+        "500 at what is made up": played(lambda p: "not on the tape" in p.text, error(500)),
+        "503 at one endpoint": played(at("/tokenize"), error(503)),
+        "connections break": played(lambda p: "not on the tape" in p.text, broken),
+        "chats are not described": played(spec, edited(lambda body: body["paths"].pop(CHAT))),
+    }
+    | {name: after(spec, then, change) for name, (then, change) in DYING.items()},
+    "test_known_answers_are_right_again_and_again": each(chat, SAID)
+    | {
+        "right twice only": later(asking("Hamlet"), message(content="Marlowe wrote it."), first=2),
+        "one language is lost": played(asking("法國"), message(content="我不知道。")),
+        "answers to others": played(chat, foreign()),
+    },
+    "test_a_long_answer_stays_sensible": {
+        "cut at 50": played(chat, count(*range(1, 51))),
+        "one left out": played(chat, count(*range(1, 60), *range(61, 101))),
+        "one twice": played(chat, count(*range(1, 61), *range(60, 101))),
+        "out of order": played(chat, count(*range(1, 60), 61, 60, *range(62, 101))),
+        "no end": played(chat, count(*range(1, 101), *["and so on"] * 9)),
+        "exclamation marks": played(chat, count(*range(1, 101), "!" * 40)),
+        "no answer": played(chat, broken),
+    },
+    "test_needles_are_found_near_the_longest_context": {
+        "not found": played(NEEDLE, message(content="I do not know.")),
+        "another word": played(NEEDLE, message(content="The code word is apple.")),
+        "cut in silence": played(NEEDLE, usage(prompt_tokens=100, total_tokens=100)),
+        "refused": played(NEEDLE, error(400)),
+        "no answer": played(NEEDLE, broken),
+        "the second not found": played(asking("What is the secret?"), message(content="I do not know.")),
+    },
+    "test_reasoning_is_in_the_fields_of_this_version": {
+        "none": played(chat, message(reasoning=None)),
+        "blank": played(chat, message(reasoning="  ")),
+        "under the old name": played(chat, message(reasoning=None, reasoning_content="thought")),
+        "under both names": played(chat, message(reasoning_content="thought")),
+        "the answer again": played(chat, message(reasoning="Paris.", content="Paris.")),
+        "control tokens": played(chat, message(reasoning="<|channel|>analysis")),
+        "stream: none": played(chat_stream, deltas(lambda delta: delta.pop("reasoning", None))),
+        "stream: under the old name": played(chat_stream, sub('"reasoning":', '"reasoning_content":')),
+        "stream: control tokens": played(chat_stream, sub('"reasoning":"The"', '"reasoning":"<|channel|>"')),
+    }
+    | {f"stream: {name}": played(chat_stream, change) for name, change in CHAT_STREAMED.items()},
+    "test_more_effort_is_more_reasoning": {
+        "high thinks less": played(asking('"high"'), message(reasoning="")),
+        "low thinks more": played(asking('"low"'), message(reasoning="thought " * 200)),
+    }
+    | {f"high: {n}": played(asking('"high"'), c) for n, c in SAID.items() if n != "exclamation marks"}
+    | {f"low: {n}": played(asking('"low"'), c) for n, c in SAID.items() if n != "exclamation marks"},
+    "test_responses_answers_like_chat": {
+        "404": played(responses, error(404)),
+        "500": played(responses, error(500)),
+        "not completed": played(responses, edited(lambda body: body.update(status="incomplete"))),
+        "no message": played(responses, edited(lambda body: body.update(output=body["output"][:1]))),
+        "wrong": played(responses, spoken("Rome")),
+        "control tokens": played(responses, spoken("Paris<|return|>")),
+        "uncounted": played(responses, recounted(total_tokens=1)),
+        "nothing counted": played(responses, recounted(input_tokens=0, output_tokens=0, total_tokens=0)),
+    },
+    "test_a_tool_is_called_and_its_result_used": {
+        "500": played(responses, error(500)),
+        "not called": played(responses, edited(lambda body: body.update(output=body["output"][:1]))),
+        "called twice": played(responses, edited(lambda body: body["output"].extend(body["output"][1:]))),
+        "another tool": played(responses, item("function_call", name="get_time")),
+        "another argument": played(responses, item("function_call", arguments='{"town": "Paris"}')),
+        "one argument more": played(responses, item("function_call", arguments='{"city": "Paris", "unit": "C"}')),
+        "another city": played(responses, item("function_call", arguments='{"city": "Rome"}')),
+        "result not used": played(responses, spoken("I do not know.")),
+        "refused with its result": later(responses, error(400)),
+    },
+    "test_a_chat_with_tools_is_never_a_500": {
+        "500": played(asking("get_weather"), error(500)),
+        "no answer": played(asking("get_weather"), broken),
+        "refused in another shape": played(asking("get_weather"), text("Bad Request", 400)),
+    }
+    | {name: after(asking("get_weather"), asking("France"), change) for name, change in AFTERWARDS.items()},
+    "test_structured_output_validates": {
+        "another key": played(chat, message(content='{"capital": "Paris"}')),
+        "one key more": played(chat, message(content='{"answer": "Paris", "sure": true}')),
+        "wrong": played(chat, message(content='{"answer": "Rome"}')),
+        "cut": played(chat, choice(finish_reason="length")),
+        "refused": played(chat, error(400)),
+    },
+    "test_the_chat_template_is_the_models_own": {
+        "two beginnings": played(at("/detokenize"), sub("<bos>", "<bos><bos>")),
+        "no beginning": played(at("/detokenize"), sub("<bos>", "")),
+        "turn not closed": played(at("/detokenize"), sub("<end_of_turn>", "")),
+        "turn not opened": played(at("/detokenize"), sub(r"<start_of_turn>model\\n", "")),
+        "another template": played(at("/detokenize"), edited(lambda body: body.update(prompt=f"<bos>{CAPITAL.ask}"))),
+    },
+    "test_an_image_by_data_url_is_seen": {
+        "another colour": played(chat, lambda p: replace(p, status=200, text=RED.replace("Red", "Blue"))),
+        "500": played(chat, error(500)),
+        "refused in another shape": played(chat, text("Bad Request", 400)),
+        "refused, and nobody said so": variant("gpt-oss-120b"),
+    },
+    "test_the_weights_are_quantised_as_the_variant_says": {
+        "gpt-oss: no MXFP4 experts": logged(".*Mxfp4 MoE backend.*"),
+        "BF16: MXFP4 experts": variant("gemma-3-27b-bf16"),
+        "BF16: MXFP4 layers": together(MXFP4, variant("gemma-3-27b-bf16")),
+        "MXFP4: the flag alone": together(BF16, variant("gemma-3-27b-mxfp4")),
+        "MXFP4: a version that ignores it": together(MXFP4, version("0.16.0")),
+        "MXFP4: a version that refuses it": together(MXFP4, version("0.10.2")),
+    },
+    "test_the_engine_computes_in_bfloat16": {
+        "float16": logged("dtype=(torch\\.)?bfloat16", "dtype=torch.float16"),
+        "not said": logged("dtype=", "type "),
+    },
+    "test_the_expert_kernel_is_known": {"not named": logged(".*Mxfp4 MoE backend.*")},
+    "test_the_context_is_as_long_as_declared": {
+        "shorter": logged("model len 32768", "model len 8192"),
+        "not said": logged("Using max model len .*"),
+        "served shorter": played(models, edited(lambda body: body["data"][0].update(max_model_len=8192))),
+    },
+    "test_revision_and_weights_are_the_ones_on_disk": {
+        "another revision on disk": lambda world: setattr(world, "revision", "f" * 40),
+        "another revision loaded": logged("/snapshots/0123", "/snapshots/3210"),
+        "no weights": lambda world: setattr(world, "weights", None),
+        "empty weights": lambda world: setattr(world, "weights", b""),
+        "not loaded": logged("Loading weights took"),
+    },
+    "test_the_served_version_is_the_one_in_the_log": {
+        "another served": played(at("/version"), edited(lambda body: body.update(version="0.10.1.1"))),
+        "another in the log": logged("version 0\\.32\\.0", "version 0.31.0"),
+        "none served": played(at("/version"), error(404)),
+    },
+}
+"""Test → fault → how to plant it."""
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is played does not settle later than at once."""
+    monkeypatch.setattr(suites.test_concurrency, "SETTLE_S", 0.5)
+
+
+def good(name: str) -> World:
+    """The good world of a test."""
+    world = World(tape=TAPE)
+    if name in GOOD:
+        GOOD[name](world)
+    return world
+
+
+@pytest.mark.parametrize("name", API_CONTROLS)
+def test_a_good_deployment_passes(name: str, tmp_path: Path) -> None:
+    """On the tape of a real good deployment the check is satisfied."""
+    ask(suite_tests()[name], good(name), tmp_path)
+
+
+@pytest.mark.parametrize(("name", "other"), [(n, o) for n, others in MORE_GOOD.items() for o in others], ids=str)
+def test_another_good_deployment_passes(name: str, other: str, tmp_path: Path) -> None:
+    """So it is in every other world that is good."""
+    world = good(name)
+    MORE_GOOD[name][other](world)
+    ask(suite_tests()[name], world, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"), [(name, fault) for name, faults in API_CONTROLS.items() for fault in faults], ids=str
+)
+def test_a_planted_fault_is_caught(name: str, fault: str, tmp_path: Path) -> None:
+    """The same world with one fault fails the check."""
+    world = good(name)
+    API_CONTROLS[name][fault](world)
+    with pytest.raises(AssertionError):
+        ask(suite_tests()[name], world, tmp_path)
+    assert not world.mistakes, "the fault itself failed, and an answer was lost instead"
