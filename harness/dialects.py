@@ -37,7 +37,6 @@ OLDEST = Dialect(
     dense_mxfp4="refused",
     names_moe_backend=False,
     caps_n=False,
-    clamps_max_tokens=False,
 )
 
 
@@ -60,7 +59,6 @@ V0_28 = _since("0.28.0", V0_19, dense_mxfp4="applied")
 V0_32 = _since(
     "0.32.0",
     V0_28,
-    clamps_max_tokens=True,
     known_500=("list index out of range",),  # a chat with "messages": [] and "add_generation_prompt": false
 )
 

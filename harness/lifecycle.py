@@ -14,11 +14,11 @@ from harness.staging import KILL_ENGINE
 from harness.types import Deployment, Diagnosis, Noun, Stream
 from harness.verification import served_name
 
-GRACE_S = 30
-"""Seconds after SIGTERM until SIGKILL."""
+GRACE_S = 90
+"""Seconds after SIGTERM until SIGKILL: the engine first ends what it is answering."""
 DEATH_S = 60.0
 """Longest time from the death of the engine process to the container's exit."""
-ENDLESS = {"prompt": "The capital of France is", "max_tokens": 4096, "ignore_eos": True, "stream": True}
+LONG = {"prompt": "The capital of France is", "max_tokens": 256, "ignore_eos": True, "stream": True}
 """A completion that is still under way when the server is told to stop."""
 
 
@@ -86,9 +86,9 @@ def kill_the_engine(engine: Engine, api: Api, deployment: Deployment, log_before
 
 @contextmanager
 def _streaming(api: Api, deployment: Deployment) -> Iterator[list[Stream]]:
-    """A client in the midst of an endless stream; after the block it has GRACE_S seconds to come back."""
+    """A client in the midst of a long stream; after the block it has GRACE_S seconds to come back."""
     came: list[Stream] = []
-    body = ENDLESS | {"model": served_name(deployment.variant)}
+    body = LONG | {"model": served_name(deployment.variant)}
     client = threading.Thread(target=lambda: came.append(api.stream(COMPLETIONS, body)), daemon=True)
     client.start()
     deadline = time.monotonic() + GRACE_S

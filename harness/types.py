@@ -471,8 +471,6 @@ class Dialect(Noun):
     """Whether the log names the MXFP4 backend of the experts."""
     caps_n: bool
     """Whether a huge `n` is refused; without a cap it must not be tried."""
-    clamps_max_tokens: bool
-    """Whether `max_tokens` beyond the context is cut down (200) instead of refused (400); gpt-oss chat always is."""
     known_500: tuple[str, ...] = ()
     """Texts of internal errors that this version gives to requests nobody sends: recorded, not judged."""
     note: str = ""
