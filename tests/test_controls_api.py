@@ -664,13 +664,14 @@ API_CONTROLS: dict[str, dict[str, Fault]] = {
         "exclamation marks": played(chat, count(*range(1, 101), "!" * 40)),
         "no answer": played(chat, broken),
     },
-    "test_needles_are_found_near_the_longest_context": {
+    "test_a_needle_is_found_in_a_long_prompt": {
         "not found": played(NEEDLE, message(content="I do not know.")),
         "another word": played(NEEDLE, message(content="The code word is apple.")),
-        "cut in silence": played(NEEDLE, usage(prompt_tokens=100, total_tokens=100)),
+        "cut in silence": played(NEEDLE, usage(prompt_tokens=10)),
         "refused": played(NEEDLE, error(400)),
         "no answer": played(NEEDLE, broken),
-        "the second not found": played(asking("What is the secret?"), message(content="I do not know.")),
+        "near the beginning: not found": played(asking("tiger"), message(content="The code word is silver.")),
+        "near the end: not found": played(asking("silver"), message(content="The code word is tiger.")),
     },
     "test_reasoning_is_in_the_fields_of_this_version": {
         "none": played(chat, message(reasoning=None)),
