@@ -667,10 +667,11 @@ API_CONTROLS: dict[str, dict[str, Fault]] = {
     "test_a_needle_is_found_in_a_long_prompt": {
         "not found": played(NEEDLE, message(content="I do not know.")),
         "another word": played(NEEDLE, message(content="The code word is apple.")),
-        "cut in silence": played(NEEDLE, usage(prompt_tokens=10, total_tokens=10)),
+        "cut in silence": played(NEEDLE, usage(prompt_tokens=10)),
         "refused": played(NEEDLE, error(400)),
         "no answer": played(NEEDLE, broken),
-        "the one near the end not found": played(asking("code word is silver"), message(content="I do not know.")),
+        "near the beginning: not found": played(asking("tiger"), message(content="The code word is silver.")),
+        "near the end: not found": played(asking("silver"), message(content="The code word is tiger.")),
     },
     "test_reasoning_is_in_the_fields_of_this_version": {
         "none": played(chat, message(reasoning=None)),
