@@ -282,9 +282,7 @@ GOOD: dict[str, Fault] = {
 
 MORE_GOOD: dict[str, dict[str, Fault]] = {
     "test_the_weights_are_quantised_as_the_variant_says": {"bf16": BF16, "mxfp4": MXFP4},
-    "test_an_answer_beyond_the_context_is_refused_or_cut": {
-        "Gemma before 0.32": together(variant("gemma-3-27b-bf16"), version("0.28.0"), played(chat, error(400)))
-    },
+    "test_an_answer_beyond_the_context_is_refused_or_cut": {"refused": played(chat, error(400))},
     "test_an_image_by_data_url_is_seen": {"vision": played(chat, lambda p: replace(p, status=200, text=RED))},
     "test_a_huge_n_is_refused": {
         "a version without a cap": together(version("0.10.2"), played(asking('"n": 1000000'), error(500)))
@@ -631,10 +629,7 @@ API_CONTROLS: dict[str, dict[str, Fault]] = {
         "cut in silence": played(asking("word word"), lambda p: replace(p, status=200, text=RED)),
     },
     "test_an_answer_beyond_the_context_is_refused_or_cut": each(chat, PARIS)
-    | {
-        "refused": played(chat, error(400)),
-        "Gemma before 0.32: 500": together(variant("gemma-3-27b-bf16"), version("0.28.0"), played(chat, error(500))),
-    },
+    | {"500": played(chat, error(500)), "another refusal": played(chat, error(404))},
     "test_a_huge_n_is_refused": refusals(chat),
     "test_what_is_not_there_is_404_and_405": {
         "a page for every route": played(at("/v1/no-such-route"), text("welcome")),
