@@ -1,6 +1,6 @@
 """Makes reports/examples/: `make examples` runs three real attempts on the CPU bench and keeps what they leave.
 
-`python -m tests.examples [NAME...]`: accepted is a qualified gpt-oss; rejected is a start from weights that were cut
+`python -m tests.examples [NAME...]`: accepted is a qualified Gemma; rejected is a start from weights that were cut
 short; blocked is a start while another process holds the port. Minutes; an attempt that ends otherwise is an error.
 """
 
@@ -33,8 +33,8 @@ def run(*arguments: str) -> None:
 
 
 def accepted(place: Path) -> None:
-    """The whole acceptance of gpt-oss."""
-    run("pytest", "suites/", "-m", "gpt_oss", *CPU, "--reports", str(place))
+    """The whole acceptance of Gemma 3 27B in BF16."""
+    run("pytest", "suites/", "-m", "gemma3 and bf16", *CPU, "--reports", str(place))
 
 
 def rejected(place: Path) -> None:

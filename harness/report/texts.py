@@ -256,6 +256,12 @@ SENTENCES: dict[str, str] = {
         "在沒有 AMX 的 CPU 上，專家層由本專案的外掛直接以 MXFP4 區塊計算"
     ),
     "the miniature is text only: image input is not exercised": "縮小版模型僅支援文字：不涵蓋影像輸入",
+    "this miniature finds a needle among two dozen tokens only: long context is not exercised": (
+        "這個縮小版模型只能在二十多個 token 中找到藏起來的句子：不涵蓋長上下文"
+    ),
+    "a needle is asked for in 600 tokens: nearer to the limit the miniature does not find it reliably": (
+        "只在 600 個 token 中尋找藏起來的句子：更接近上限時，縮小版模型無法可靠地找到"
+    ),
     "MXFP4 weights are real, multiplied by a CPU kernel of this project: no GPU kernel is exercised": (
         "MXFP4 權重為真，但由本專案的 CPU 核心函式相乘：不涵蓋 GPU 核心函式"
     ),
