@@ -15,7 +15,7 @@ from harness.diagnosis import Reader
 from harness.dialects import dialect
 from harness.engine import Engine, EngineError
 from harness.flags import LABEL, observed, resolve, shell_line
-from harness.history import since_last_accepted
+from harness.history import lost, since_last_accepted
 from harness.host import boot_id, oom_kills, read_host
 from harness.launch import Launched, clear, launch, leftovers, refused, settle
 from harness.preflight import preflight, provide
@@ -29,7 +29,6 @@ from harness.record import (
     Recorder,
     TestOutcome,
     blocking,
-    lost,
     new_directory,
     this_harness,
 )
@@ -184,9 +183,9 @@ def attempt(
                 scene.after_start(engine, launched.outcome.container_id)
                 launched.watch.until_failed(recorder.record.expectation.start_budget_s)
             _after(recorder, launched)
-        recorder.update(measurements=recorder.record.measurements + _kernel_kills(host))
+        recorder.add(*_kernel_kills(host))
         measured = () if keep() else settle(bench.port, host.memory_available_gib, ours=fault is None)
-        recorder.update(measurements=recorder.record.measurements + measured)
+        recorder.add(*measured)
         if scene is not None:
             yield under_way
 

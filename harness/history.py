@@ -113,6 +113,20 @@ def _keep(index: Path, fresh: Mapping[str, tuple[str, str]], gone: Sequence[str]
         )
 
 
+def lost(reports: Path, boot_id: str | None) -> tuple[tuple[Path, Record], ...]:
+    """Records under `reports` that never ended because the host did: directory and record, of another boot.
+
+    What can't be read is passed over: it is not this run's to judge.
+    """
+    stopped = [one.directory for one in listing(reports).records if one.verdict is Verdict.INTERRUPTED]
+    read_again = [(reports / name, read(reports / name)) for name in stopped] if boot_id else []
+    return tuple(
+        (directory, record)
+        for directory, record in read_again
+        if record.ended is None and record.host.boot_id not in (None, boot_id)
+    )
+
+
 def accepted_before(listed: Listing, record: Record) -> tuple[Summary, ...]:
     """The accepted records of the same variant and bench that were started before `record`, the newest last."""
     same = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,24 @@ def port(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
         raise ArgumentTypeError(f"{text!r} is no port: it must be a number from 1 to 65535")
     return int(text)
+
+
+def positive(text: str) -> float:
+    """A number above 0, and finite."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0
+    if not 0 < number < math.inf:
+        raise ArgumentTypeError(f"{text!r} is no length of time: it must be a number above 0")
+    return number
+
+
+def address(text: str) -> str:
+    """An HTTP address, without a slash at its end."""
+    if not re.fullmatch(r"https?://[^/\s]+/?", text):
+        raise ArgumentTypeError(f"{text!r} is no address: it must be like http://127.0.0.1:8000")
+    return text.rstrip("/")
 
 
 BENCH: tuple[tuple[str, dict[str, Any]], ...] = (

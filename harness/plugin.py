@@ -147,9 +147,7 @@ class Run:
                         "sign_key": given.sign_key,
                     }
                     if given.deployed:
-                        under_way = stack.enter_context(
-                            adopted(variant, bench, self._engine, given.deployed.rstrip("/"), **begun)
-                        )
+                        under_way = stack.enter_context(adopted(variant, bench, self._engine, given.deployed, **begun))
                     else:
                         under_way = stack.enter_context(
                             attempt(
@@ -281,7 +279,7 @@ class Run:
         measured = Measurement(
             name=name, value=budget_s if seconds is None else seconds, unit="s", limit=budget_s, ok=seconds is not None
         )
-        attempt.recorder.update(measurements=(*attempt.recorder.record.measurements, measured))
+        attempt.recorder.add(measured)
         return seconds
 
     def raw_log(self, deployment: Deployment) -> list[bytes]:
@@ -340,16 +338,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         group.addoption(flag, **described)
     group.addoption(
         "--deployed",
+        type=options.address,
         metavar="URL",
         help="judge what somebody else has started and serves at URL, in the variant's container: nothing is started, "
         "stopped or restarted",
     )
     group.addoption(
-        "--soak", type=float, default=0.1, metavar="MINUTES", help="how long the load lasts (default: 0.1, a canary)"
+        "--soak",
+        type=options.positive,
+        default=0.1,
+        metavar="MINUTES",
+        help="how long the load lasts (default: 0.1, a canary)",
     )
     group.addoption(
         "--fuzz",
-        type=float,
+        type=options.positive,
         default=20,
         metavar="SECONDS",
         help="how long requests made up from the served OpenAPI schema are tried (default: 20; nightly: 600)",
@@ -515,9 +518,8 @@ def _record(item: pytest.Item, report: pytest.TestReport, recorder: Recorder) ->
         reproduce=f"python -m pytest {shlex.quote(item.nodeid)} --bench {recorder.record.bench.name}",
     )
     earlier = tuple(t for t in recorder.record.tests if t.nodeid != item.nodeid)
-    measured = tuple(m for name, m in item.user_properties if isinstance(m, Measurement) and name == m.name)
     try:
-        recorder.update(tests=(*earlier, tested), measurements=recorder.record.measurements + measured)
+        recorder.update(tests=(*earlier, tested))
     except RecordError as error:  # a full disk: nothing more can be judged that would be recorded
         item.config.stash[RUN].trouble = f"blocked: {error}"
         item.session.shouldstop = str(error)

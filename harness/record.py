@@ -8,7 +8,6 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -292,25 +291,19 @@ class Recorder:
         write_atomically(self.directory / FILE, self.written.model_dump_json(indent=2) + "\n")
         return self.record
 
+    def add(self, *seen: Measurement | Finding) -> None:
+        """Write what a test or a step measured or found."""
+        record = self.record
+        self.update(
+            measurements=(*record.measurements, *(one for one in seen if isinstance(one, Measurement))),
+            findings=(*record.findings, *(one for one in seen if isinstance(one, Finding))),
+        )
+
     def finish(self, *, interrupted: bool = False, boot_id: str | None = None, **changes: Any) -> Record:
         """Attach the log, judge, write the record. `boot_id`: the host's, now."""
         self.update(attachments=tuple(attach(path) for path in (self.log,) if path.exists()), **changes)
         verdict, reason = judge(self.record, interrupted=interrupted, boot_id=boot_id)
         return self.update(verdict=verdict, reason=reason, ended=datetime.now(UTC))
-
-
-def lost(reports: Path, boot_id: str | None) -> tuple[tuple[Path, Record], ...]:
-    """Records below `reports` that never ended because the host did: directory and record, of another boot.
-
-    A file that is no record of this version is passed over: it is not this run's to judge.
-    """
-    found = []
-    for file in sorted(reports.glob(f"*/{FILE}")) if boot_id else ():
-        with suppress(RecordError):
-            record = read(file)
-            if record.ended is None and record.host.boot_id not in (None, boot_id):
-                found.append((file.parent, record))
-    return tuple(found)
 
 
 def new_directory(reports: Path, variant: Variant, bench: Bench, now: datetime) -> Path:

@@ -118,6 +118,6 @@ def taken(before_gib: float, available: Callable[[], float | None]) -> float:
 
 
 def measure(attempt: Attempt, name: str, value: float, unit: str, limit: float | None = None) -> None:
-    """Write a measurement into the record; over its limit the record rejects."""
+    """Write a measurement into the record, which judges it by its limit."""
     measured = Measurement(name=name, value=value, unit=unit, limit=limit, ok=limit is None or value <= limit)
-    attempt.recorder.update(measurements=(*attempt.recorder.record.measurements, measured))
+    attempt.recorder.add(measured)

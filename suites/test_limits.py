@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.types import Deployment, Finding, Measurement
+from harness.types import Deployment, Finding
 from harness.verification import CAPITAL, chat_problems, content_of, error_problems, served_name
 
 if TYPE_CHECKING:
@@ -97,8 +97,8 @@ def test_a_huge_n_is_refused(api: Api, attempt: Attempt, deployment: Deployment)
         answer = api.chat(served_name(deployment.variant), CAPITAL.messages(), n=10**6, temperature=1, max_tokens=1)
         assert not error_problems(answer)
     else:
-        uncapped = Measurement(name="n_without_cap", value=1, unit="yes", limit=None)
-        attempt.recorder.update(measurements=(*attempt.recorder.record.measurements, uncapped))
+        uncapped = Finding(id="n-without-cap", what="no limit on `n`", seen="this vLLM version", forbidden=False)
+        attempt.recorder.add(uncapped)
     assert not still_answers(api, deployment)
 
 
@@ -121,7 +121,7 @@ def test_no_request_made_up_from_the_schema_breaks_the_server(
         Finding(id="known-500", what="an internal error of this vLLM version", seen=problem, forbidden=False)
         for problem in seen.known
     )
-    attempt.recorder.update(findings=(*attempt.recorder.record.findings, *told))
+    attempt.recorder.add(*told)
     assert not seen.problems, "\n".join(seen.problems)
     assert "POST /v1/chat/completions" in seen.endpoints
     assert not still_answers(api, deployment)

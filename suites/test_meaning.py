@@ -79,15 +79,10 @@ def test_a_long_answer_stays_sensible(api: Api, deployment: Deployment) -> None:
 
 
 @pytest.mark.parametrize(
-    ("depth", "told", "ask", "word"),
-    [
-        (0.1, "The code word is tiger.", "What is the code word?", "tiger"),
-        (0.9, "The code word is silver.", "What is the code word?", "silver"),
-    ],
-    ids=["near the beginning", "near the end"],
+    ("depth", "word"), [(0.1, "tiger"), (0.9, "silver")], ids=["near the beginning", "near the end"]
 )
 def test_a_needle_is_found_in_a_long_prompt(
-    api: Api, attempt: Attempt, deployment: Deployment, depth: float, told: str, ask: str, word: str
+    api: Api, attempt: Attempt, deployment: Deployment, depth: float, word: str
 ) -> None:
     """In a prompt of nine tenths of `max_model_len`, or of what the bench declares, one sentence is found."""
     served = served_name(deployment.variant)
@@ -95,12 +90,12 @@ def test_a_needle_is_found_in_a_long_prompt(
     wanted = attempt.recorder.record.expectation.needle_tokens or int(0.9 * longest)
     sample = haystack(1000, {})
     tokens_a_word = api.tokenize(served, prompt=sample).body["count"] / len(sample.split())
-    hay = haystack(int(wanted / tokens_a_word), {depth: told})
-    asked = ({"role": "user", "content": f"{hay}\n\n{ask}"},)
-    answer = api.chat(served, asked, max_tokens=min(ANSWER_TOKENS, longest // 16))
+    hay = haystack(int(wanted / tokens_a_word), {depth: f"The code word is {word}."})
+    question = Question(ask=f"{hay}\n\nWhat is the code word?", wanted=(word,))
+    answer = api.chat(served, question.messages(), max_tokens=min(ANSWER_TOKENS, longest // 16))
     assert answer.status == 200, answer
     assert answer.body["usage"]["prompt_tokens"] > 0.9 * wanted
-    assert not chat_problems(answer, Question(ask=ask, wanted=(word,)), deployment.variant)
+    assert not chat_problems(answer, question, deployment.variant)
 
 
 @pytest.mark.only("gpt_oss")

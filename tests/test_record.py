@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from harness import record as records
+from harness.history import lost
 from harness.record import Recorder, RecordError, TestOutcome, judge, new_directory, read, write_atomically
 from harness.report.markdown import escape, fence, render
 from harness.types import Check, Diagnosis, Measurement, Stage, Text, Verdict
@@ -108,8 +109,8 @@ def test_records_of_another_boot_without_an_end_are_found(tmp_path: Path) -> Non
             recorder.finish()
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "record.json").write_text("{")
-    assert [directory.name for directory, _ in records.lost(tmp_path, "now")] == ["lost"]
-    assert records.lost(tmp_path, None) == ()
+    assert [directory.name for directory, _ in lost(tmp_path, "now")] == ["lost"]
+    assert lost(tmp_path, None) == ()
 
 
 def test_a_record_says_interrupted_until_its_end(tmp_path: Path) -> None:
