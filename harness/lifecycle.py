@@ -15,7 +15,13 @@ from harness.types import Deployment, Diagnosis, Noun, Stream
 from harness.verification import served_name
 
 GRACE_S = 90
-"""Seconds after SIGTERM until SIGKILL: the engine first ends what it is answering."""
+"""Seconds after SIGTERM until SIGKILL."""
+PATIENCE_S = 20
+"""Seconds without a byte after which a client gives up, as real ones do.
+
+vLLM 0.32 kills its engine at once and then waits for the connections to close. Now and then it forgets to end a stream
+that was under way: only the client's going lets it exit.
+"""
 DEATH_S = 60.0
 """Longest time from the death of the engine process to the container's exit."""
 LONG = {"prompt": "The capital of France is", "max_tokens": 256, "ignore_eos": True, "stream": True}
@@ -30,6 +36,11 @@ class Stopped(Noun):
     stream: Stream | None
     """What a client saw that was being answered; None when its call never came back."""
 
+    @property
+    def left_hanging(self) -> bool:
+        """Whether the client had to give up: the server sent it neither an end nor an error."""
+        return self.stream is not None and "ReadTimeout" in self.stream.broken
+
 
 class Died(Noun):
     """How the death of the engine process became known."""
@@ -42,9 +53,9 @@ class Died(Noun):
     diagnosis: Diagnosis | None
 
 
-def stop(engine: Engine, api: Api, deployment: Deployment) -> Stopped:
-    """`docker stop` while a stream is under way."""
-    with _streaming(api, deployment) as came:
+def stop(engine: Engine, deployment: Deployment) -> Stopped:
+    """`docker stop` while a stream is under way, whose client waits PATIENCE_S seconds for the next byte."""
+    with Api(deployment.base_url, timeout_s=PATIENCE_S) as api, _streaming(api, deployment) as came:
         begun = time.monotonic()
         engine.stop(deployment.container_id, GRACE_S)
         stop_s = time.monotonic() - begun

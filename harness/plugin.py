@@ -228,11 +228,8 @@ class Run:
     def stop(self, attempt: Attempt) -> Stopped:
         """`docker stop` in the midst of a stream; from now on an end of the container is no failure."""
         from harness import lifecycle
-        from harness.api import Api
 
-        deployment = self._standing_down(attempt)
-        with Api(deployment.base_url) as api:
-            return lifecycle.stop(self.engine, api, deployment)
+        return lifecycle.stop(self.engine, self._standing_down(attempt))
 
     def start_again(self, attempt: Attempt) -> float | None:
         """`docker start`: seconds until `/health` is 200; None when the start budget did not suffice."""

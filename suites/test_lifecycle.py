@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.types import Deployment
+from harness.types import Deployment, Finding
 from harness.verification import ANSWER_TOKENS, CAPITAL, chat_problems, served_name
 
 if TYPE_CHECKING:
@@ -26,9 +26,15 @@ def answers(api: Api, deployment: Deployment) -> list[str]:
 def test_sigterm_ends_it_in_order_and_a_start_recovers(
     run: Run, api: Api, attempt: Attempt, deployment: Deployment
 ) -> None:
-    """`docker stop` in the midst of a stream: the client's call comes back, the server exits by itself with 0 or 143,
-    not by SIGKILL; `docker start` serves right answers within the start budget."""
+    """`docker stop` in the midst of a stream: the server exits by itself with 0 or 143, not by SIGKILL, at the latest
+    when the client has given up; `docker start` serves right answers within the start budget. A client that was left
+    without an end of its stream is a finding in the record."""
     stopped = run.stop(attempt)
+    if stopped.left_hanging:
+        seen = f"nothing came after SIGTERM, until the client gave up; stopped after {stopped.stop_s:.0f} s"
+        attempt.recorder.add(
+            Finding(id="stream-left-hanging", what="a stream without an end at shutdown", seen=seen, forbidden=False)
+        )
     assert stopped.exit_code in (0, 143)
     assert stopped.stream is not None, "the client was left hanging"
     recovered = run.start_again(attempt)
