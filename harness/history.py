@@ -21,6 +21,8 @@ from harness.record import FILE, SCHEMA_VERSION, Record, RecordError, Summary, r
 from harness.types import Changes, Verdict
 
 INDEX = ".listing.sqlite"
+HORIZON = 90
+"""Records that a speed is compared with at most: enough to see it creep, and read in a third of a second."""
 UNDER_WAY = timedelta(days=1)
 """How long an unfinished record counts as one of a run that may still be under way."""
 
@@ -142,6 +144,25 @@ def accepted_before(listed: Listing, record: Record) -> tuple[Summary, ...]:
 def past(listed: Listing, record: Record) -> tuple[dict[str, float], ...]:
     """The measurements of the accepted records before `record`: what says how much of a change is noise."""
     return tuple({name: m.value for name, m in one.values.items()} for one in accepted_before(listed, record)[-WINDOW:])
+
+
+def measured_before(reports: Path, record: Record) -> tuple[Record, ...]:
+    """The finished records of the same variant and bench before `record` whose speed was measured, the newest last.
+
+    Accepted ones make a baseline, inconclusive ones may wait for a redeployment, a rejected one ended their waiting.
+    """
+    same = sorted(
+        (
+            one
+            for one in listing(reports).records
+            if (one.variant, one.bench) == (record.variant.name, record.bench.name)
+            and one.verdict in (Verdict.ACCEPTED, Verdict.INCONCLUSIVE, Verdict.REJECTED)
+            and one.started < record.started
+            and any(name.startswith("perf.") for name in one.values)
+        ),
+        key=lambda one: one.started,
+    )
+    return tuple(read(reports / one.directory) for one in same[-HORIZON:])
 
 
 def since_last_accepted(reports: Path, record: Record) -> Changes | None:

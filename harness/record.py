@@ -26,9 +26,12 @@ from harness.types import (
     Expectation,
     Finding,
     Host,
+    Judged,
+    Judgement,
     Measurement,
     MemoryPoint,
     Noun,
+    Text,
     Variant,
     Verdict,
 )
@@ -168,6 +171,15 @@ class Record(Noun):
     resolved: dict[str, str] = Field(default_factory=dict)
     """The engine's settings as it logged to have resolved them from the flags, the model and the machine."""
     measurements: tuple[Measurement, ...] = ()
+    client: tuple[str, ...] = ()
+    """The flags of the load's client, without addresses, paths and this record's name: speeds compare only among the
+    same."""
+    conditions: tuple[Text, ...] = ()
+    """What was wrong with the box while speed was measured; empty: nothing."""
+    page_cache: Literal["cold", "warm"] | None = None
+    """Whether the weights lay in memory already when they were loaded; None where the record does not say."""
+    judgements: tuple[Judged, ...] = ()
+    """What was said of the deployment's speed, value by value."""
     findings: tuple[Finding, ...] = ()
     """What the deployment exposes."""
     memory: tuple[MemoryPoint, ...] = ()
@@ -262,6 +274,11 @@ def judge(record: Record, *, interrupted: bool = False, boot_id: str | None = No
     if over:
         told = "; ".join(f"{m.name}: not within {m.limit:.0f} {m.unit}" for m in over)
         return Verdict.INCONCLUSIVE, f"{told}: an orphan of the deployment has it, or another process took it"
+    slow = [one for one in record.judgements if one.verdict is Judgement.FAILED]
+    open_ = [one for one in record.judgements if one.verdict in (Judgement.UNCONFIRMED, Judgement.INCONCLUSIVE)]
+    if slow or open_:
+        told = "; ".join(one.reason.en for one in slow or open_)
+        return Verdict.REJECTED if slow else Verdict.INCONCLUSIVE, told
     passed = sum(test.outcome == "passed" for test in record.tests)
     if not passed:
         return Verdict.INCONCLUSIVE, "no test was run against the deployment"

@@ -243,6 +243,8 @@ class Host(Noun):
     """Vendor, version and date of the firmware."""
     dgx_os: str | None = None
     """Release of DGX OS, where /etc/dgx-release says it."""
+    name: str | None = None
+    """The host's name: which box this is, where no serial number says it."""
 
     @property
     def is_gb10(self) -> bool:
@@ -284,6 +286,39 @@ class Measurement(Noun):
     unit: str
     limit: float | None = None
     ok: bool = True
+
+
+class Judgement(StrEnum):
+    """What is said of one measured value of a deployment's speed."""
+
+    PASSED = "passed"  # within what is noise
+    WARNED = "warned"  # worse, from 3 %
+    FAILED = "failed"  # worse, from 8 %, or impossible
+    UNCONFIRMED = "unconfirmed"  # outside the band once: two redeployments say whether that was noise
+    INCONCLUSIVE = "inconclusive"  # measured under bad conditions
+    UNJUDGED = "unjudged"  # nothing to judge by: too little history, no ceiling on this bench
+
+
+class Judged(Noun):
+    """One measured value as it was judged, with everything it was judged by, in the measurement's unit."""
+
+    name: str
+    """The measurement's."""
+    value: float
+    """As judged: after confirming redeployments the median of the three."""
+    unit: str
+    verdict: Judgement
+    reason: Text
+    baseline: float | None = None
+    """Median of the last good deployments like this one; None: there are too few."""
+    mad: float | None = None
+    """Their median absolute deviation from it."""
+    ratio: float | None = None
+    """`value` ÷ `baseline`."""
+    limit: float | None = None
+    """From here on the value fails."""
+    past: tuple[float, ...] = ()
+    """The values of those deployments, the newest last."""
 
 
 class Change(Noun):
