@@ -16,8 +16,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cpu_bench", "diagnose_cli", "difference", "engine", "exposure", "fuzz", "guard", "openai_client"),
     ("bench", "exports", "history", "judgement", "seal", "watch", "weights"),
     ("launch", "options", "replay", "report", "staging"),
-    ("lifecycle", "preflight"),
+    ("conditions", "lifecycle", "preflight"),
     ("attempt", "records_cli"),
+    ("perf",),
     ("cli", "plugin"),
     ("__main__",),
 )

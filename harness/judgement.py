@@ -79,7 +79,7 @@ def judge_speed(record: Record, earlier: Sequence[Record]) -> tuple[Judged, ...]
     row = ceiling(record.variant) if record.bench.name == "gb10" else None
     efficiency = judge_ceiling(record)
     found = [efficiency] if efficiency else []
-    if efficiency and record.conditions:
+    if efficiency and record.conditions and efficiency.verdict is not Judgement.UNJUDGED:
         found = [_spoilt(efficiency, record.conditions)]
     for m in record.measurements:
         if (named := NAME.fullmatch(m.name)) and named["metric"] in TITLES:
@@ -118,9 +118,9 @@ def judge_value(
     values = (*before, measured.value)[-BOOTS:]
     value = median(values) if len(values) == BOOTS else measured.value
     plain = Judged(name=name, value=value, unit=unit, verdict=Judgement.PASSED, reason=title)
-    if conditions:
-        return _spoilt(plain, conditions)
     window = tuple(past[-WINDOW:])
+    if conditions and (len(window) >= ENOUGH or floor is not None):
+        return _spoilt(plain, conditions)
     if len(window) < ENOUGH:
         return _without_baseline(plain, title, window, unlike, floor, source)
     centre = median(window)
@@ -247,9 +247,7 @@ def _starts(record: Record, alike: Sequence[Record]) -> Iterator[Judged]:
         title = STARTS[name]
         limit = published.slowest_s.get(name) if published and record.bench.name == "gb10" else None
         base = Judged(name=name, value=value, unit="s", verdict=Judgement.UNJUDGED, reason=title, past=tuple(past))
-        if record.conditions:
-            yield _spoilt(base, record.conditions)
-        elif len(past) >= ENOUGH:
+        if len(past) >= ENOUGH:
             centre = median(past)
             mad = median(abs(one - centre) for one in past)
             room = max(START_BAND * centre, MADS * mad, START_BAND_S)

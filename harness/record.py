@@ -37,6 +37,8 @@ from harness.types import (
 )
 
 SCHEMA = "gb10-deployment-record"
+LOADS = "load-c*.json.gz"
+"""Files beside a record: the load's client's own figures, request by request."""
 SCHEMA_VERSION = "1.1"
 FILE = "record.json"
 SHARED = ("memory_back_after_stop", "soak_memory_kept")
@@ -318,7 +320,12 @@ class Recorder:
 
     def finish(self, *, interrupted: bool = False, boot_id: str | None = None, **changes: Any) -> Record:
         """Attach the log, judge, write the record. `boot_id`: the host's, now."""
-        self.update(attachments=tuple(attach(path) for path in (self.log,) if path.exists()), **changes)
+        self.update(
+            attachments=tuple(
+                attach(path) for path in (self.log, *sorted(self.directory.glob(LOADS))) if path.exists()
+            ),
+            **changes,
+        )
         verdict, reason = judge(self.record, interrupted=interrupted, boot_id=boot_id)
         return self.update(verdict=verdict, reason=reason, ended=datetime.now(UTC))
 

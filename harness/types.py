@@ -173,6 +173,15 @@ class Mend(StrEnum):
     SCENE = "scene"  # end the scene (free the port, start the engine), then the same start
 
 
+class Load(Noun):
+    """Requests of random tokens, as many at once as `streams`: what `vllm bench serve` is asked to send."""
+
+    streams: int
+    prompts: int
+    input_tokens: int
+    output_tokens: int
+
+
 class Expectation(Noun):
     """What a variant does on one bench, and what that bench cannot show of it, each with its reason."""
 
@@ -193,6 +202,8 @@ class Expectation(Noun):
     """The snapshot of the model (40 hexadecimal digits) that must be served; empty: the cache's `refs/main`."""
     needle_tokens: int | None = None
     """Length of the prompt in which one sentence must be found, in tokens; None: nine tenths of `--max-model-len`."""
+    loads: tuple[Load, ...] = ()
+    """What speed is measured under; empty: it is not."""
     unproven: tuple[str, ...] = ()
     """What this bench cannot show."""
     note: str = ""
