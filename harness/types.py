@@ -506,8 +506,8 @@ class Dialect(Noun):
     """Whether the log names the MXFP4 backend of the experts."""
     caps_n: bool
     """Whether a huge `n` is refused; without a cap it must not be tried."""
-    known_500: tuple[str, ...] = ()
-    """Texts of internal errors that this version gives to requests nobody sends: recorded, not judged."""
+    known_500: dict[str, tuple[str, ...]] = {}
+    """Endpoint → texts of internal errors that this version gives to requests nobody sends: recorded, not judged."""
     note: str = ""
     """Why this row stands for a version that was not read."""
 
