@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from harness.comparison import Compared
 from harness.record import Record
 from harness.types import Diagnosis, Measurement
 
@@ -101,6 +102,16 @@ def memory(record: Record) -> Curve | None:
         floor=None if floor is None else round(100 - _percent(floor, top), 2),
         marks=tuple(_percent(p.at_s, right) for p in record.phases if p.at_s <= right),
     )
+
+
+def spread(compared: Compared) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Where the deployments of both images lie on one line, the least at 3 and the greatest at 97."""
+    every = (*compared.before, *compared.after)
+    low, width = min(every), max(every) - min(every) or 1.0
+    before, after = (
+        tuple(round(3 + (value - low) / width * 94, 2) for value in side) for side in (compared.before, compared.after)
+    )
+    return before, after
 
 
 class Trend(NamedTuple):

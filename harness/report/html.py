@@ -15,9 +15,11 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.comparison import Comparison
 from harness.difference import SECTIONS, outcome
 from harness.history import Listing
 from harness.record import Record, Summary, blocking
+from harness.release import Release
 from harness.report import charts, texts
 from harness.report.log import Excerpt
 from harness.types import Changes, DockerFlags, Text
@@ -76,6 +78,16 @@ def page(record: Record, log: Excerpt | None) -> str:
 def difference(changes: Changes) -> str:
     """The page of what is not the same in two records."""
     return _render("difference.html", changes=changes, outcome=outcome(changes), sections=SECTIONS)
+
+
+def comparison(compared: Comparison) -> str:
+    """The page of two images' speeds."""
+    return _render("comparison.html", compared=compared, spread=charts.spread)
+
+
+def release(gated: Release) -> str:
+    """The page of a release's verdict, as it lies in its bundle."""
+    return _render("release.html", release=gated, sections=SECTIONS, spread=charts.spread)
 
 
 def index(listing: Listing) -> str:
