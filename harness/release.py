@@ -20,6 +20,9 @@ from harness.variants import VARIANTS
 FILE = "release.json"
 MATRIX = tuple(one.name for one in VARIANTS)
 
+UNSETTLED = {Verdict.BLOCKED: "無法開始", Verdict.INCONCLUSIVE: "無法判定", Verdict.INTERRUPTED: "執行中斷"}
+"""Verdicts that settle nothing, in Chinese."""
+
 
 class Trap(Noun):
     """Something known of one NGC image."""
@@ -263,7 +266,7 @@ def _weigh(
             f"驗收不通過{'，與舊映像檔相同' if as_before else ''}：{now.reason}",
         )
     elif now.verdict is not Verdict.ACCEPTED:
-        say(unknown, f"{now.verdict.value}: {now.reason}", f"{now.verdict.value}：{now.reason}")
+        say(unknown, f"{now.verdict.value}: {now.reason}", f"{UNSETTLED[now.verdict]}：{now.reason}")
     if len(now.tests) < now.tests_available:
         say(
             unknown,

@@ -31,6 +31,7 @@ from harness.judgement import (
     not_comparable,
 )
 from harness.record import FILE, Phase, Record, judge, read, write_atomically
+from harness.report import html, texts
 from harness.roofline import CEILINGS, EFFICIENCY, OTHER_WEIGHTS, ceiling, judge_ceiling
 from harness.types import Judgement, Measurement, Text, Variant, Verdict
 from harness.variants import VARIANTS, find
@@ -305,6 +306,23 @@ def test_the_judgement_survives_its_file() -> None:
     judged = simulation.deployed((), simulation.speeds(random.Random(1), 0.02, 1), record)
     assert len(judged.judgements) == 12  # one stream's ceiling, nine values, the start and its weights
     assert Record.model_validate_json(judged.model_dump_json()) == judged
+
+
+def test_a_rejected_record_s_page_shows_number_limit_and_plot() -> None:
+    """And says why in both languages; one without a judged speed has no such part."""
+    example = read(simulation.EXAMPLE)
+    slow = simulation.qualified(random.Random(1), 0.02, 1.2, example)
+    assert slow.verdict is Verdict.REJECTED
+    page = html.page(slow, None)
+    (failed, *_) = [one for one in slow.judgements if one.verdict is Judgement.FAILED]
+    part = page.split('<section aria-labelledby="speed">')[1].split("</section>")[0]
+    assert failed.limit is not None
+    assert f"{html.number(failed.value)}</strong> {failed.unit}" in part
+    assert f"{html.number(failed.limit)} {failed.unit}" in part
+    assert part.count("<svg") == 11  # nine values, the start and its weights
+    assert 'class="dot rejected"' in part
+    assert "中位數" in texts.reason(slow).zh_tw
+    assert 'aria-labelledby="speed"' not in html.page(example, None)
 
 
 def test_what_is_slowed_is_rejected_and_noise_is_not_and_the_page_says_what_was_measured() -> None:

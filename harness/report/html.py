@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 PARTS = (
-    *("diagnosis", "start-up", "memory", "measurements", "tests", "findings"),
+    *("diagnosis", "speed", "start-up", "memory", "measurements", "tests", "findings"),
     *("since", "replay", "identity", "flags", "preflight", "log", "files"),
 )
 """The parts of a record's page, in order."""
@@ -48,6 +48,7 @@ def page(record: Record, log: Excerpt | None) -> str:
     start = next((m for m in record.measurements if m.name == "start"), None)
     there = {
         "diagnosis": record.diagnosis,
+        "speed": record.judgements or record.conditions,
         "memory": start or record.memory,
         "measurements": record.measurements,
         "findings": record.findings,
@@ -63,6 +64,7 @@ def page(record: Record, log: Excerpt | None) -> str:
         blocking=blocking(record),
         bars=charts.timeline(record),
         memory=charts.memory(record),
+        judged=[(one, charts.judged(one)) for one in record.judgements],
         least=min(record.memory, key=lambda point: point.available_gib, default=None),
         start=start,
         counts={o: sum(t.outcome == o for t in record.tests) for o in ("passed", "failed", "error", "skipped")},
