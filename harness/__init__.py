@@ -15,10 +15,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("roofline", "truth", "verification"),
     ("cpu_bench", "diagnose_cli", "difference", "engine", "exposure", "fuzz", "guard", "openai_client"),
     ("bench", "exports", "history", "judgement", "seal", "watch", "weights"),
+    ("comparison",),
+    ("release",),
     ("launch", "options", "replay", "report", "staging"),
     ("conditions", "lifecycle", "preflight"),
     ("attempt", "records_cli"),
-    ("perf",),
+    ("perf", "releases_cli"),
     ("cli", "plugin"),
     ("__main__",),
 )

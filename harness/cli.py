@@ -26,6 +26,8 @@ from harness.lease import BusyError, lease
 from harness.progress import Progress, progress
 from harness.record import RecordError, read, schema
 from harness.records_cli import add_verbs as add_record_verbs
+from harness.releases_cli import ReleaseError
+from harness.releases_cli import add_verbs as add_release_verbs
 from harness.replay import ReplayError, choose_again, compare_image, recorded_variant
 from harness.seal import SealError, private_key
 from harness.types import Bench, Variant, Verdict
@@ -44,6 +46,8 @@ EPILOG = """examples:
   python -m harness up --record RECORD           deploy again what a record describes
   python -m harness diff RECORD RECORD           what changed, most suspicious first
   python -m harness verify RECORD                whether it is as it was sealed, and by whom
+  python -m harness compare --image OLD --image NEW gpt-oss-120b    which is faster, and how sure that is
+  python -m harness release --image NEW --against OLD              may the new image take the old one's place
   python -m harness report                       write the pages of all records and their list again
 
 exit codes: 0 done, 1 the deployment or preflight failed, 2 wrong usage or no bench, 130 interrupted
@@ -78,6 +82,7 @@ def _expected() -> tuple[type[Exception], ...]:
         BusyError,
         RecordError,
         RefusedFlagsError,
+        ReleaseError,
         ReplayError,
         SealError,
         UnknownVariantError,
@@ -155,6 +160,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="a record's directory, or a directory of such; default: %(default)s",
     )
     add_record_verbs(verb)
+    add_release_verbs(verb)
     verb("schema", print_schema, "print the JSON Schema of a record")
     return parser
 

@@ -149,7 +149,6 @@ def judge_value(
         f"雜訊為 ±{band:.1%}，限值 {plain.limit:.4g} {unit}"
     )
     crept = creep(past, value, worse_way)
-    lost = worse_way * (median((*past, value)[-ENOUGH:]) / median(past[:WINDOW]) - 1)
     if len(values) < BOOTS and (before or loss > band):
         left = BOOTS - len(values)
         return _said(
@@ -161,26 +160,37 @@ def judge_value(
         )
     if loss > band:
         return _said(plain, Judgement.FAILED if loss >= fails else Judgement.WARNED, english, chinese)
-    if crept > ALARM:
+    if crept.total > crept.alarm:
         return _said(
             plain,
-            Judgement.FAILED if lost >= FAIL else Judgement.WARNED,
-            f"{english}; it creeps: the last {ENOUGH} deployments lost {lost:.1%} against the first {WINDOW} (CUSUM "
-            f"{crept:.1%}, limit {ALARM:.0%})",
-            f"{chinese}；緩慢退步：最近 {ENOUGH} 次部署與最初 {WINDOW} 次相比退步 {lost:.1%}（CUSUM {crept:.1%}，限值 "
-            f"{ALARM:.0%}）",
+            Judgement.FAILED if crept.lost >= FAIL else Judgement.WARNED,
+            f"{english}; it creeps: the last {ENOUGH} deployments lost {crept.lost:.1%} against the first {WINDOW} "
+            f"(CUSUM {crept.total:.1%}, limit {crept.alarm:.1%})",
+            f"{chinese}；緩慢退步：最近 {ENOUGH} 次部署與最初 {WINDOW} 次相比退步 {crept.lost:.1%}"
+            f"（CUSUM {crept.total:.1%}，限值 {crept.alarm:.1%}）",
         )
     return _said(plain, Judgement.PASSED, english, chinese)
 
 
-def creep(past: Sequence[float], value: float, worse_way: int) -> float:
-    """The one-sided CUSUM of losses against the median of the first ten deployments; 0 while there are no ten."""
-    if len(past) < WINDOW:
-        return 0.0
-    reference, total = median(past[:WINDOW]), 0.0
-    for one in (*past[WINDOW:], value):
-        total = max(0.0, total + worse_way * (one / reference - 1) - SLACK)
-    return total
+class Creep(Noun):
+    """A one-sided CUSUM: the sum of losses against the first ten deployments, and what it may reach."""
+
+    total: float
+    alarm: float
+    lost: float
+    """What the last five deployments lost against those ten."""
+
+
+def creep(past: Sequence[float], value: float, worse_way: int) -> Creep:
+    """The losses up to `value`, as shares. Where the first ten are noisier than `BAND`, both limits grow with it."""
+    first, rest = past[:WINDOW], (*past[WINDOW:], value)
+    reference = median(first)
+    noisier = max(1.0, MADS * median(abs(one - reference) for one in first) / reference / BAND)
+    total = 0.0
+    for one in rest if len(first) == WINDOW else ():
+        total = max(0.0, total + worse_way * (one / reference - 1) - SLACK * noisier)
+    recent = median((*past, value)[-ENOUGH:])
+    return Creep(total=total, alarm=ALARM * noisier, lost=worse_way * (recent / reference - 1))
 
 
 def is_good(record: Record) -> bool:

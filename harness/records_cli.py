@@ -18,6 +18,8 @@ from harness.flags import resolve
 from harness.history import Listing, listing, past, superfluous
 from harness.host import read_host
 from harness.record import FILE, Record, RecordError, read
+from harness.release import FILE as RELEASE
+from harness.release import Release
 from harness.replay import pin
 from harness.report.views import LOG, views, write_index
 from harness.seal import FILE as SEAL
@@ -129,6 +131,9 @@ def check(given: argparse.Namespace) -> int:
                 f"what: {record.variant.name} on the {record.bench.name} bench: {record.verdict.value}, {record.reason}"
             )
             print(f"when: started {record.started:%Y-%m-%d %H:%M:%S} UTC, ended {ended}")
+        elif (release := _release(directory)) is not None:
+            print(f"what: release of {release.new} against {release.old}: {release.verdict.value}")
+            print(f"when: {release.made:%Y-%m-%d %H:%M:%S} UTC")
         if found.mismatches:
             print("who:  nobody can be held to it: it is not as it was sealed")
         elif found.signer is None:
@@ -140,6 +145,14 @@ def check(given: argparse.Namespace) -> int:
             print(f"CHANGED {mismatch}")
         print("NOT as it was sealed" if found.mismatches else "as it was sealed")
     return 1 if found.mismatches else 0
+
+
+def _release(directory: Path) -> Release | None:
+    """The release in a bundle; None when there is none that can be read."""
+    try:
+        return Release.model_validate_json((directory / RELEASE).read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
 def _identity(record: Record | None) -> dict[str, Any]:

@@ -15,9 +15,11 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.comparison import Comparison
 from harness.difference import SECTIONS, outcome
 from harness.history import Listing
 from harness.record import Record, Summary, blocking
+from harness.release import Release
 from harness.report import charts, texts
 from harness.report.log import Excerpt
 from harness.types import Changes, DockerFlags, Text
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 PARTS = (
-    *("diagnosis", "start-up", "memory", "measurements", "tests", "findings"),
+    *("diagnosis", "speed", "start-up", "memory", "measurements", "tests", "findings"),
     *("since", "replay", "identity", "flags", "preflight", "log", "files"),
 )
 """The parts of a record's page, in order."""
@@ -46,6 +48,7 @@ def page(record: Record, log: Excerpt | None) -> str:
     start = next((m for m in record.measurements if m.name == "start"), None)
     there = {
         "diagnosis": record.diagnosis,
+        "speed": record.judgements or record.conditions,
         "memory": start or record.memory,
         "measurements": record.measurements,
         "findings": record.findings,
@@ -61,6 +64,7 @@ def page(record: Record, log: Excerpt | None) -> str:
         blocking=blocking(record),
         bars=charts.timeline(record),
         memory=charts.memory(record),
+        judged=[(one, charts.judged(one)) for one in record.judgements],
         least=min(record.memory, key=lambda point: point.available_gib, default=None),
         start=start,
         counts={o: sum(t.outcome == o for t in record.tests) for o in ("passed", "failed", "error", "skipped")},
@@ -76,6 +80,16 @@ def page(record: Record, log: Excerpt | None) -> str:
 def difference(changes: Changes) -> str:
     """The page of what is not the same in two records."""
     return _render("difference.html", changes=changes, outcome=outcome(changes), sections=SECTIONS)
+
+
+def comparison(compared: Comparison) -> str:
+    """The page of two images' speeds."""
+    return _render("comparison.html", compared=compared, spread=charts.spread)
+
+
+def release(gated: Release) -> str:
+    """The page of a release's verdict, as it lies in its bundle."""
+    return _render("release.html", release=gated, sections=SECTIONS, spread=charts.spread)
 
 
 def index(listing: Listing) -> str:

@@ -226,6 +226,30 @@ LABELS = _table(
         ("measured:soak_memory_kept", "memory kept by the soak", "持續負載後未歸還的記憶體"),
         ("measured:port_free_after_stop", "port free after the stop", "停止後連接埠釋放"),
         ("measured:memory_back_after_stop", "memory back after the stop", "停止後記憶體歸還"),
+        ("speed", "Speed", "速度"),
+        ("speed:conditions", "Wrong with the box while it was measured", "量測期間機器的異常"),
+        ("speed:course", "The baseline’s deployments, then this one", "基準的各次部署，最後為本次"),
+        ("speed:passed", "passed", "通過"),
+        ("speed:warned", "slower", "變慢"),
+        ("speed:failed", "too slow or impossible", "過慢或不可能"),
+        ("speed:unconfirmed", "to be confirmed", "待確認"),
+        ("speed:inconclusive", "inconclusive", "無法判定"),
+        ("speed:unjudged", "nothing to judge by", "尚無判定依據"),
+        ("comparison", "Comparison of two images", "兩個映像檔的比較"),
+        ("comparison:old", "Before", "之前"),
+        ("comparison:new", "After", "之後"),
+        ("comparison:boots", "Deployments", "部署次數"),
+        ("comparison:ratio", "Ratio and its interval", "比值與區間"),
+        ("comparison:each", "Each deployment (upper: before, lower: after)", "各次部署（上：之前，下：之後）"),
+        ("comparison:left-out", "Deployments that don’t count", "不計入的部署"),
+        ("comparison:passed", "No slower", "沒有變慢"),
+        ("comparison:warned", "Slower", "變慢"),
+        ("comparison:failed", "Too slow", "過慢"),
+        ("comparison:inconclusive", "Not known", "無法判定"),
+        ("release", "Release", "發行"),
+        ("release:reasons", "Reasons", "理由"),
+        ("release:warnings", "Warnings", "警告"),
+        ("release:no-record", "no record", "沒有紀錄"),
         ("check:hardware", "hardware", "硬體"),
         ("check:docker", "Docker", "Docker"),
         ("check:huggingface", "weights directory", "權重目錄"),
@@ -311,6 +335,8 @@ def reason(record: Record) -> Text:
         chinese = f"{record.diagnosis.rule}：{record.diagnosis.cause.zh_tw}"
     elif record.verdict is Verdict.REJECTED and failed:
         chinese = f"{len(record.tests)} 項測試中有 {len(failed)} 項失敗，第一項為 {failed[0].nodeid}"
+    elif told := [one.reason.zh_tw for one in record.judgements if one.reason.en in record.reason]:
+        chinese = "；".join(told)
     elif record.verdict is Verdict.ACCEPTED:
         chinese = f"{passed} 項測試通過" + (f"（另有 {left} 項未執行）" if left > 0 else "")
     return Text(en=english, zh_tw=chinese)
