@@ -18,6 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("launch", "options", "replay", "report", "staging"),
     ("lifecycle", "preflight"),
     ("attempt", "records_cli"),
+    ("nightly",),
     ("cli", "plugin"),
     ("__main__",),
 )

@@ -1,6 +1,6 @@
 """The same verbs without pytest: plan, preflight, up, down, switch, status, bench, diagnose, report.
 
-What reads records that are there is in `records_cli`.
+What reads records that are there is in `records_cli`, nights are in `nightly`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from harness.diagnose_cli import run as run_diagnose
 from harness.flags import RefusedFlagsError, docker_run, resolve, shell_line
 from harness.host import read_host
 from harness.lease import BusyError, lease
+from harness.nightly import add_verbs as add_night_verbs
 from harness.progress import Progress, progress
 from harness.record import RecordError, read, schema
 from harness.records_cli import add_verbs as add_record_verbs
@@ -44,6 +45,7 @@ EPILOG = """examples:
   python -m harness up --record RECORD           deploy again what a record describes
   python -m harness diff RECORD RECORD           what changed, most suspicious first
   python -m harness verify RECORD                whether it is as it was sealed, and by whom
+  python -m harness nightly --keep-nights 60     the whole night: qualify, compare, publish, notify, prune
   python -m harness report                       write the pages of all records and their list again
 
 exit codes: 0 done, 1 the deployment or preflight failed, 2 wrong usage or no bench, 130 interrupted
@@ -155,6 +157,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="a record's directory, or a directory of such; default: %(default)s",
     )
     add_record_verbs(verb)
+    add_night_verbs(verb)
     verb("schema", print_schema, "print the JSON Schema of a record")
     return parser
 
