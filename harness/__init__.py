@@ -20,7 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("launch", "options", "replay", "report", "staging"),
     ("conditions", "lifecycle", "preflight"),
     ("attempt", "records_cli"),
-    ("perf", "releases_cli"),
+    ("nightly", "perf", "releases_cli"),
     ("cli", "plugin"),
     ("__main__",),
 )

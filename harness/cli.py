@@ -1,6 +1,6 @@
 """The same verbs without pytest: plan, preflight, up, down, switch, status, bench, diagnose, report.
 
-What reads records that are there is in `records_cli`.
+What reads records that are there is in `records_cli`, nights are in `nightly`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from harness.diagnose_cli import run as run_diagnose
 from harness.flags import RefusedFlagsError, docker_run, resolve, shell_line
 from harness.host import read_host
 from harness.lease import BusyError, lease
+from harness.nightly import add_verbs as add_night_verbs
 from harness.progress import Progress, progress
 from harness.record import RecordError, read, schema
 from harness.records_cli import add_verbs as add_record_verbs
@@ -48,6 +49,7 @@ EPILOG = """examples:
   python -m harness verify RECORD                whether it is as it was sealed, and by whom
   python -m harness compare --image OLD --image NEW gpt-oss-120b    which is faster, and how sure that is
   python -m harness release --image NEW --against OLD              may the new image take the old one's place
+  python -m harness nightly --keep-nights 60     the whole night: qualify, compare, publish, notify, prune
   python -m harness report                       write the pages of all records and their list again
 
 exit codes: 0 done, 1 the deployment or preflight failed, 2 wrong usage or no bench, 130 interrupted
@@ -161,6 +163,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_record_verbs(verb)
     add_release_verbs(verb)
+    add_night_verbs(verb)
     verb("schema", print_schema, "print the JSON Schema of a record")
     return parser
 

@@ -61,8 +61,9 @@ def lease(docker_host: str, waiting: Callable[[str], None] | None = None) -> Ite
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
         file.truncate(0)
+        said = [Path(word.partition("=")[0]).name for word in sys.argv[:3]]  # a value may hold a secret
         since = datetime.now(UTC).isoformat(timespec="seconds")
-        file.write(f"process {os.getpid()} ({' '.join(map(os.path.basename, sys.argv[:3]))}) since {since}\n")
+        file.write(f"process {os.getpid()} ({' '.join(said)}) since {since}\n")
         file.flush()
         yield
         file.truncate(0)

@@ -44,6 +44,8 @@ FILE = "record.json"
 SHARED = ("memory_back_after_stop", "soak_memory_kept")
 """Measurements that another process on the machine can spoil: over the limit they are nobody's proven fault."""
 UNFINISHED = "the run did not reach its end"
+NIGHT_UNDER_WAY = "under way; if nothing runs on this machine any more, the night was cut off"
+NIGHT_HALF = "half-finished: it was cut off (power, kill -9, a crash) before its end"
 LARGEST = 64 << 20
 """Bytes of the largest record that is read; a real one has some hundred thousand."""
 LOST = "the host restarted during this run: the host was lost, which judges no model"
@@ -216,6 +218,49 @@ class Summary(Noun):
     tests: int
     values: dict[str, Measurement]
     """Measurement by name, and `memory_least`: the least available host memory."""
+
+
+class NightRecord(Noun):
+    """One record of a night, and what its comparison with the last accepted record said."""
+
+    directory: str
+    variant: str
+    bench: str
+    verdict: Verdict
+    reason: str
+    since: Literal["first", "same", "changed", "regressed"]
+    """`first`: no earlier record of this variant on this bench was accepted."""
+    worse: tuple[str, ...] = ()
+    """What got worse, one sentence each."""
+
+
+class Night(Noun):
+    """One night: `python -m harness nightly` from its beginning to its end. Times are UTC."""
+
+    schema_name: Literal["gb10-night"] = "gb10-night"
+    schema_version: Literal["1.0"] = "1.0"
+    night_id: str
+    host: str
+    started: AwareDatetime
+    ended: AwareDatetime | None = None
+    """When everything was judged; None: under way, or half-finished."""
+    phase: Literal["preflight", "prepare", "qualify", "compare", "publish", "notify", "prune", "done"] = "preflight"
+    """Where it is; of a half-finished night, how far it got."""
+    verdict: Verdict = Verdict.INTERRUPTED
+    reason: str = NIGHT_UNDER_WAY
+    every_days: float = 1
+    """Days from one night to the next: more than that is a missed night."""
+    judged: tuple[NightRecord, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What the operator must know beyond the verdict: missed nights, a week without a record, what went wrong."""
+    webhook: Literal["none", "sent", "failed"] = "none"
+    deleted: int = 0
+    """Old records that were deleted."""
+
+    @property
+    def regressed(self) -> bool:
+        """Whether a variant got worse since its last accepted record."""
+        return any(one.since == "regressed" for one in self.judged)
 
 
 def summary(record: Record, directory: str) -> Summary:
