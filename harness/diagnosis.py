@@ -367,6 +367,12 @@ class Reader:
         """The phase the start is in, or None before the first announced one."""
         return self.phases[-1].name if self.phases else None
 
+    @property
+    def settled(self) -> bool:
+        """Whether a start has failed of a cause that no later line can change."""
+        root = None if self.ready or self._fatal is None else _root(self._start.hits)
+        return root is not None and not root.rule.consequence_of
+
     def feed(self, chunk: bytes) -> Evidence | None:
         """Read the next bytes. Returns the evidence of the first fatal line, once; otherwise None."""
         if not self._begun and chunk:
