@@ -165,25 +165,24 @@ class Watch:
                 spent = time.monotonic() - self.begun
                 step.at(spent, note=self.phases[-1].name if self.phases else "starting")
                 try:
-                    news = self._news.get(timeout=max(0.0, min(0.5, budget_s - spent)))
+                    left_s, _ = self._left(budget_s, phase_budgets_s or {})
+                    news = self._news.get(timeout=max(0.0, min(0.5, left_s)))
                 except queue.Empty:
-                    late = self._late(budget_s, phase_budgets_s or {})
-                    if late is not None:
-                        return self._fail(timed_out_s=late)
+                    left_s, limit_s = self._left(budget_s, phase_budgets_s or {})
+                    if left_s <= 0:
+                        return self._fail(timed_out_s=limit_s)
                     continue
                 if news == "ready":
                     return None
                 return self.failure()
 
-    def _late(self, budget_s: float, phase_budgets_s: Mapping[str, float]) -> float | None:
-        """The budget in seconds that has been used up, of the current phase or of the whole start; None: neither."""
+    def _left(self, budget_s: float, phase_budgets_s: Mapping[str, float]) -> tuple[float, float]:
+        """Seconds left of the budget that is used up first, the current phase's or the whole start's; and that budget."""
         spent = time.monotonic() - self.begun
-        if self.phases:
-            phase = self.phases[-1]
-            limit = phase_budgets_s.get(phase.name)
-            if limit is not None and spent - phase.at_s >= limit:
-                return limit
-        return budget_s if spent >= budget_s else None
+        left = [(budget_s - spent, budget_s)]
+        if self.phases and (limit := phase_budgets_s.get(self.phases[-1].name)) is not None:
+            left.append((self.phases[-1].at_s + limit - spent, limit))
+        return min(left)
 
     def until_failed(self, budget_s: float) -> Diagnosis | None:
         """Wait at most `budget_s` seconds for the container's end, which must come; None when it did not."""
