@@ -18,7 +18,7 @@ from harness.api import Api
 from harness.attempt import Attempt
 from harness.engine import Engine
 from harness.history import measured_before
-from harness.judgement import judge_speed
+from harness.judgement import judge_speed, limited
 from harness.progress import Progress
 from harness.types import Judged, Load, Measurement, Noun, Stream
 from harness.verification import served_name
@@ -40,7 +40,8 @@ FIGURES = {
     "preempted": ("", "requests"),
 }
 """Measurement → the tool's own key (none: the engine's metrics say it), and the unit."""
-ORACLE_REQUESTS = 5
+AGAIN = 5
+"""Streams of the second client."""
 GENERATED = "vllm:generation_tokens_total"
 PREEMPTED = "vllm:num_preemptions_total"
 
@@ -97,18 +98,18 @@ def judge(attempt: Attempt) -> tuple[Judged, ...]:
     recorder = attempt.recorder
     earlier = measured_before(recorder.directory.parent, recorder.record)
     judged = judge_speed(recorder.record, earlier)
-    recorder.update(judgements=judged)
+    recorder.update(judgements=judged, measurements=limited(recorder.record.measurements, judged))
     return judged
 
 
 def time_per_token(api: Api, served: str, load: Load) -> float:
-    """The oracle: median milliseconds per output token of one stream, by a client that shares nothing with the tool.
+    """Median milliseconds per output token of one stream, by a client that shares nothing with the tool.
 
     The first token is the first event with a choice, the number of tokens is the engine's `usage`.
     Raises LoadError when a stream is broken.
     """
     times = []
-    for nth in range(ORACLE_REQUESTS):
+    for nth in range(AGAIN):
         prompt = [1000 + (7919 * nth + 31 * at) % 500 for at in range(load.input_tokens)]
         stream = api.stream(
             "/v1/completions",
@@ -122,18 +123,19 @@ def time_per_token(api: Api, served: str, load: Load) -> float:
                 "stream_options": {"include_usage": True},
             },
         )
-        times.append(_per_token_ms(stream))
+        times.append(per_token_ms(stream))
     return median(times)
 
 
-def _per_token_ms(stream: Stream) -> float:
+def per_token_ms(stream: Stream) -> float:
+    """Milliseconds per output token after the first. Raises LoadError when the stream has none."""
     said = [event for event in stream.events if isinstance(event.body, dict) and event.body.get("choices")]
     usages = [
         event.body["usage"] for event in stream.events if isinstance(event.body, dict) and event.body.get("usage")
     ]
     tokens = int(usages[-1]["completion_tokens"]) if usages else 0
     if stream.status != 200 or stream.broken or len(said) < 2 or tokens < 2:
-        raise LoadError(f"a stream of the oracle has no time per token: {stream}")
+        raise LoadError(f"a stream has no time per token: {stream}")
     return 1000 * (said[-1].at_s - said[0].at_s) / (tokens - 1)
 
 

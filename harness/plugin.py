@@ -22,7 +22,7 @@ from harness.failures import FAILURES
 from harness.progress import Progress, Step, progress
 from harness.record import RemedyProof
 from harness.redact import from_environment
-from harness.types import Bench, Deployment, DockerFlags, Measurement, Variant, Verdict
+from harness.types import Bench, Deployment, DockerFlags, Judged, Measurement, Variant, Verdict
 from harness.variants import MARKS, VARIANTS
 
 if TYPE_CHECKING:
@@ -291,6 +291,24 @@ class Run:
             with self.visible() as shown:
                 self._loads[name] = measure(self.engine, attempt, shown)
         return self._loads[name]
+
+    def time_per_token(self, attempt: Attempt) -> float:
+        """Milliseconds per output token of one stream, by a second client."""
+        from harness.api import Api
+        from harness.perf import time_per_token
+        from harness.verification import served_name
+
+        deployment = attempt.deployment
+        assert deployment is not None
+        one = next(load for load in attempt.recorder.record.expectation.loads if load.streams == 1)
+        with Api(deployment.base_url) as api:
+            return time_per_token(api, served_name(attempt.variant), one)
+
+    def judged(self, attempt: Attempt) -> tuple[Judged, ...]:
+        """What is said of the deployment's speed, as it stands in the record."""
+        from harness.perf import judge
+
+        return judge(attempt)
 
     def raw_log(self, deployment: Deployment) -> list[bytes]:
         """The lines of the container's log as the engine has it, with whatever secrets are in it: never to be kept."""

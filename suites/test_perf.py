@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.types import Deployment, Judgement, Measurement
-from harness.verification import served_name
+from harness.types import Judgement, Measurement
 
 if TYPE_CHECKING:
-    from harness.api import Api
     from harness.attempt import Attempt
     from harness.plugin import Run
 
@@ -42,13 +40,11 @@ def test_the_engine_counted_the_same_tokens(run: Run, attempt: Attempt) -> None:
         assert 0 <= besides <= WARM_UP * one.load.output_tokens, f"{one.generated} of the engine, {one.tokens} counted"
 
 
-def test_a_second_client_measures_the_same(run: Run, attempt: Attempt, deployment: Deployment, api: Api) -> None:
+def test_a_second_client_measures_the_same(run: Run, attempt: Attempt) -> None:
     """One stream's time per token, measured by a client that shares nothing with the tool, agrees with the tool's."""
-    from harness.perf import time_per_token
-
     one = next(one for one in run.loads(attempt) if one.load.streams == 1)
-    ours, theirs = time_per_token(api, served_name(deployment.variant), one.load), one.figures["median_tpot"]
-    apart, most = abs(ours / theirs - 1), AGREE[deployment.bench.name]
+    ours, theirs = run.time_per_token(attempt), one.figures["median_tpot"]
+    apart, most = abs(ours / theirs - 1), AGREE[attempt.bench.name]
     agree = Measurement(name="perf.clients_apart", value=100 * apart, unit="%", limit=100 * most, ok=apart <= most)
     attempt.recorder.add(agree)
     assert apart <= most, f"{ours:.2f} ms by our client, {theirs:.2f} ms by vllm bench serve"
@@ -57,9 +53,7 @@ def test_a_second_client_measures_the_same(run: Run, attempt: Attempt, deploymen
 def test_the_speed_is_what_this_box_gave_before(run: Run, attempt: Attempt) -> None:
     """No figure is beyond its limit: the roofline on the hardware, the baseline of the last ten good deployments like
     this one. Too little history, bad conditions and a first slow deployment are said, and are no failure."""
-    from harness.perf import judge
-
     assert run.loads(attempt)
-    judged = judge(attempt)
+    judged = run.judged(attempt)
     assert judged
     assert not [one.reason.en for one in judged if one.verdict is Judgement.FAILED]
