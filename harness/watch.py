@@ -177,7 +177,7 @@ class Watch:
                 return self.failure()
 
     def _left(self, budget_s: float, phase_budgets_s: Mapping[str, float]) -> tuple[float, float]:
-        """Seconds left of the budget that is used up first, the current phase's or the whole start's; and that budget."""
+        """Seconds left of the budget that ends first, the current phase's or the whole start's; and that budget."""
         spent = time.monotonic() - self.begun
         left = [(budget_s - spent, budget_s)]
         if self.phases and (limit := phase_budgets_s.get(self.phases[-1].name)) is not None:
