@@ -40,11 +40,9 @@ def run(place: Path, *, small: bool) -> Iterator[Row]:
     """Both in turn, several times; the medians."""
     empty = place / "empty"
     empty.mkdir()
-    (empty / "pytest.ini").write_text("[pytest]\naddopts = -p no:schemathesis -p no:anyio\n")
+    (empty / "pytest.ini").write_text("[pytest]\naddopts = -p no:schemathesis -p no:anyio -p no:hypothesispytest\n")
     (empty / "test_one.py").write_text("def test_one() -> None: pass\n")
-    times = [
-        (seconds((*PYTEST, "suites/"), ROOT), seconds((*PYTEST, "."), empty)) for _ in range(3 if small else 9)
-    ]
+    times = [(seconds((*PYTEST, "suites/"), ROOT), seconds((*PYTEST, "."), empty)) for _ in range(3 if small else 9)]
     ours, bare = (statistics.median(one) for one in zip(*times, strict=True))
     what = "pytest --collect-only suites/"
     loaded = heavy()

@@ -35,7 +35,7 @@ DEFAULT_S: dict[str, float | None] = {
 """Contestant → the seconds its own default waits for a server that never comes."""
 
 
-class Over(Exception):
+class OverError(Exception):
     """The contestant says that the server died."""
 
 
@@ -61,7 +61,7 @@ def testcontainers(make: Callable[[], Any]) -> Callable[..., None]:
         try:
             make().with_startup_timeout(int(cap_s)).wait_until_ready(target)
         except RuntimeError as error:
-            raise Over(str(error)[:80]) from error
+            raise OverError(str(error)[:80]) from error
 
     return wait
 
@@ -76,7 +76,7 @@ def vllm(raw: Any, port: int, cap_s: float) -> None:
         except requests.RequestException:
             raw.reload()
             if raw.status == "exited" and raw.attrs["State"]["ExitCode"] != 0:
-                raise Over("Server exited unexpectedly.") from None
+                raise OverError("Server exited unexpectedly.") from None
             time.sleep(0.5)
             if time.time() - begun > cap_s:
                 raise TimeoutError from None
@@ -105,7 +105,7 @@ def sparkrun(raw: Any, port: int, cap_s: float) -> None:
                 break
         raw.reload()
         if raw.status != "running":
-            raise Over("container is not running")
+            raise OverError("container is not running")
         time.sleep(2)
     refused = 0
     while time.monotonic() < until:
@@ -116,7 +116,7 @@ def sparkrun(raw: Any, port: int, cap_s: float) -> None:
         except requests.ConnectionError:
             refused += 1
             if refused == 2:
-                raise Over("server appears to have died") from None
+                raise OverError("server appears to have died") from None
         time.sleep(5)
     raise TimeoutError
 
@@ -127,7 +127,7 @@ def die_event(raw: Any, _: int, cap_s: float) -> None:
     begun = int(time.time()) - 60
     until = int(time.time() + cap_s)
     for _event in client.events(since=begun, until=until, filters={"container": raw.id, "event": "die"}, decode=True):
-        raise Over("die")
+        raise OverError("die")
     raise TimeoutError
 
 
@@ -155,7 +155,7 @@ def main(name: str) -> None:
         said, why = "ready", ""
         try:
             WAITS[name](raw, asked["port"], asked["cap_s"])
-        except Over as over:
+        except OverError as over:
             said, why = "failed", str(over)
         except TimeoutError:
             said = "time-out"

@@ -54,8 +54,8 @@ class Trial:
         """
         answer = self.answers[who]
         if self.event in SAID:
-            return answer["said"] == "failed" or (answer["said"] == "ready" and answer["at"] < self.at)
-        return answer["said"] == "ready" or (answer["said"] == "failed" and answer["at"] < self.at - 1)
+            return bool(answer["said"] == "failed" or (answer["said"] == "ready" and answer["at"] < self.at))
+        return bool(answer["said"] == "ready" or (answer["said"] == "failed" and answer["at"] < self.at - 1))
 
 
 class Contestants:
@@ -170,7 +170,9 @@ def rows(trials: list[Trial], *, cap_s: float) -> list[Row]:
             told_default = f", {default:.0f} s by default" if default else ""
             parts.append(f"time-out in {missed} of {len(trials)} (cut to {cap_s:.0f} s{told_default})")
         ratio = f"{median / base:.1f} ×" if delays and base and who != OURS else ""
-        told.append(Row(what=f"{event}, {network} network, n={len(trials)}", who=who, value="; ".join(parts), ratio=ratio))
+        told.append(
+            Row(what=f"{event}, {network} network, n={len(trials)}", who=who, value="; ".join(parts), ratio=ratio)
+        )
     return [_judged(row, trials) if row.who == OURS else row for row in told]
 
 

@@ -26,14 +26,13 @@ from harness.watch import Watch
 LOGS = Path(__file__).parent.parent / "tests" / "logs"
 CHUNK = 1 << 18
 WRITE = """
-import sys, time
+import os, sys, time
 megabytes = int(sys.argv[1])
 block = open('/given/block', 'rb').read()
-out = sys.stdout.buffer.raw
 sent = 0
 while sent < megabytes << 20:
     view = memoryview(block)
-    while view: view = view[out.write(view):]
+    while view: view = view[os.write(1, view):]
     sent += len(block)
 open('/given/ended', 'w').write(repr(time.monotonic()))
 """
@@ -50,12 +49,14 @@ def block(megabytes: int = 4) -> bytes:
         at = f"09-28 15:{number(60):02}:{number(60):02}"
         if number(3) == 0:
             said = (
-                f"(EngineCore pid=120) INFO {at} [loggers.py:123] Engine 000: Avg prompt throughput: {number(30000) / 10}"
-                f" tokens/s, Avg generation throughput: {number(3000) / 10} tokens/s, Running: {number(50)} reqs, "
-                f"Waiting: 0 reqs, GPU KV cache usage: {number(1000) / 10}%, Prefix cache hit rate: {number(1000) / 10}%"
+                f"(EngineCore pid=120) INFO {at} [loggers.py:123] Engine 000: Avg prompt throughput: "
+                f"{number(30000) / 10} tokens/s, Avg generation throughput: {number(3000) / 10} tokens/s, Running: "
+                f"{number(50)} reqs, Waiting: 0 reqs, GPU KV cache usage: {number(1000) / 10}%, Prefix cache hit rate: "
+                f"{number(1000) / 10}%"
             )
         elif number(9) == 0:
-            said = f"(APIServer pid=1) INFO {at} [logger.py:39] Received request chatcmpl-{number(1 << 128):032x}: prompt: None"
+            request = f"chatcmpl-{number(1 << 128):032x}"
+            said = f"(APIServer pid=1) INFO {at} [logger.py:39] Received request {request}: prompt: None"
         else:
             said = (
                 f'(APIServer pid=1) INFO:     10.0.{number(256)}.{number(256)}:{number(65536)} - "POST '
@@ -75,11 +76,21 @@ def start() -> bytes:
     return (LOGS / "healthy" / "gpt-oss-stopped.log").read_bytes().partition(b"Shutting down")[0]
 
 
+def peak_mib() -> float:
+    """The largest resident set of this process so far. (`ru_maxrss` would be that of whoever started it.)"""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found is not None
+    return int(found[1]) / 1024
+
+
 def speed(read: Callable[[bytes], object], data: bytes) -> float:
-    """MB per second of processor time."""
-    begun = time.process_time()
-    read(data)
-    return len(data) / 1e6 / (time.process_time() - begun)
+    """MB per second of processor time, the best of three: other work on the machine only ever takes away."""
+    best = float("inf")
+    for _ in range(3):
+        begun = time.process_time()
+        read(data)
+        best = min(best, time.process_time() - begun)
+    return len(data) / 1e6 / best
 
 
 def diagnose(data: bytes, rules: Any = RULES) -> Reader:
@@ -112,7 +123,7 @@ def grep(data: bytes, place: Path) -> float:
     words.write_bytes(b"\n".join(sorted({keys(p)[0] for rule in RULES for p in rule.patterns})) + b"\n")
     log.write_bytes(data)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(["grep", "-c", "-F", "-f", str(words), str(log)], stdout=subprocess.DEVNULL, check=False)
+    subprocess.run(["grep", "-c", "-F", "-f", str(words), str(log)], stdout=subprocess.PIPE, check=False)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return len(data) / 1e6 / (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
@@ -124,7 +135,7 @@ def follow(docker_host: str, directory: str, megabytes: str) -> None:
         watch = Watch(raw.name, place / "container.log", Redactor(["a-secret-of-this-run"]))
         container = Container(engine, raw)
         watch.attach(container)
-        before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        before_mib = peak_mib()
         begun, cpu = time.monotonic(), time.process_time()
         raw.start()
         raw.wait()
@@ -135,8 +146,8 @@ def follow(docker_host: str, directory: str, megabytes: str) -> None:
             "seconds": ended - begun,
             "lag_s": ended - float((place / "ended").read_text()),
             "cpu_s": time.process_time() - cpu,
-            "rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-            "grown_mib": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib) / 1024,
+            "rss_mib": peak_mib(),
+            "grown_mib": peak_mib() - before_mib,
             "bytes": (place / "container.log").stat().st_size,
             "lines": watch.reader.lines,
             "unwritten": watch.unwritten,
@@ -184,7 +195,7 @@ def get_logs(docker_host: str, directory: str, megabytes: str) -> None:
         said = raw.logs(stdout=True, stderr=False), raw.logs(stdout=False, stderr=True)
         told = [one.decode() for one in said]
         assert any(told)
-        rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        rss = peak_mib()
         print(json.dumps({"seconds": time.monotonic() - begun, "rss_mib": rss}))
 
 
@@ -218,7 +229,9 @@ def through_the_engine(engine: Engine, place: Path, megabytes: int) -> Iterator[
     ours = _child("follow", engine, place, megabytes)
     whole = ours["bytes"] >= megabytes << 20 and not ours["unwritten"]
     behind = ours["seconds"] / alone_s
-    yield Row(what=what, who="the engine, nobody reading", value=f"{size / alone_s:.0f} MB/s", ratio=f"{1 / behind:.2f} ×")
+    yield Row(
+        what=what, who="the engine, nobody reading", value=f"{size / alone_s:.0f} MB/s", ratio=f"{1 / behind:.2f} ×"
+    )
     yield Row(
         what=what,
         who="this harness",
@@ -265,10 +278,16 @@ def matchers() -> Iterator[Row]:
     yield Row(what=what, who="one re per pattern per line", value=f"{usual:.2f} MB/s", ratio=f"{usual / ours:.3f} ×")
     with tempfile.TemporaryDirectory() as directory:
         fast = grep(data, Path(directory))
-    yield Row(what=what, who="grep -F -f, which explains nothing", value=f"{fast:.0f} MB/s", ratio=f"{fast / ours:.2f} ×")
+    yield Row(
+        what=what, who="grep -F -f, which explains nothing", value=f"{fast:.0f} MB/s", ratio=f"{fast / ours:.2f} ×"
+    )
     starts = start() * 40
-    yield Row(what="the same of starts, one after the other", who="this harness", value=f"{speed(diagnose, starts):.1f} MB/s")
+    yield Row(
+        what="the same of starts, one after the other", who="this harness", value=f"{speed(diagnose, starts):.1f} MB/s"
+    )
     more = tuple(rule.model_copy(update={"id": f"{rule.id}-{n}"}) for n in range(8) for rule in RULES)
     diagnose(data[: 1 << 20], more)
     growth = ours / speed(lambda text: diagnose(text, more), data)
-    yield Row(what="8 × the rules", who="this harness", value=f"{growth:.2f} × the time", target="≤ 2 ×", ok=growth <= 2)
+    yield Row(
+        what="8 × the rules", who="this harness", value=f"{growth:.2f} × the time", target="≤ 2 ×", ok=growth <= 2
+    )

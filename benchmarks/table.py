@@ -33,5 +33,7 @@ def markdown(rows: Sequence[Row]) -> str:
     lines = [(row.what, row.who, row.value, row.ratio, row.target, words[row.ok]) for row in rows]
     cells = [[cell.replace("|", "\\|") for cell in line] for line in (head, *lines)]
     widths = [max(len(line[at]) for line in cells) for at in range(len(head))]
-    told = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in cells]
+    told = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in cells
+    ]
     return "\n".join([told[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *told[1:]]) + "\n"
