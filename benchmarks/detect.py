@@ -182,7 +182,10 @@ def _judged(row: Row, trials: list[Trial]) -> Row:
     whole = len(delays) == len(trials)
     median, p99, _ = spread(delays) if delays else (0, 0, 0)
     if event == "ready":
-        return _with(row, "median ≤ 15 ms, largest ≤ 100 ms, never wrong", whole and median <= 15 and p99 <= 100)
+        peer = [delay for one in trials if (delay := one.delay_ms("testcontainers http")) is not None]
+        faster = bool(peer) and spread(peer)[0] >= 20 * median
+        target = "median ≤ 15 ms, p99 ≤ 100 ms, never wrong, ≥ 20 × faster than testcontainers http"
+        return _with(row, target, whole and median <= 15 and p99 <= 100 and faster)
     if event == "fatal line, hang":
         return _with(row, "≤ 10 ms after the line", whole and median <= 10)
     floor = [delay for one in trials if "raw die event" in one.answers and (delay := one.delay_ms("raw die event"))]

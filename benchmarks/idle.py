@@ -24,7 +24,8 @@ def run(engine: Engine, place: Path, *, small: bool) -> Iterator[Row]:
     for who, percent in share.items():
         ours = who == OURS
         # polling is five times as dense in the first minute as after it
-        target, ok = ("< 1 % over ten minutes", percent < (2.5 if small else 1.0)) if ours else ("", None)
+        limit = 2.5 if small else 1.0
+        target, ok = (f"< {limit} % in {wait_s:.0f} s", percent < limit) if ours else ("", None)
         ratio = "" if ours else f"{percent / share[OURS]:.1f} ×"
         yield Row(what=what, who=who, value=f"{percent:.2f} %", ratio=ratio, target=target, ok=ok)
     begun, cpu = time.monotonic(), time.process_time()
