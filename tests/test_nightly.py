@@ -26,10 +26,9 @@ from harness.report.views import write_index
 from harness.types import Change, Changes, Verdict
 from harness.variants import VARIANTS
 from tests import samples
-from tests.test_pages import Open, browser, laid, open_page
+from tests.conftest import Open
+from tests.test_pages import laid
 from tests.test_plugin import collected
-
-__all__ = ["browser", "open_page"]
 
 DAY = timedelta(days=1)
 SECRET = "T0/a-secret-in-the-path"

@@ -6,13 +6,10 @@ Needs Chromium (`apt-get install chromium`); without one these tests skip, or fa
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -22,64 +19,10 @@ from harness.report import html
 from harness.report.views import render_again, views, write, write_index
 from harness.types import Change, Changes, Diagnosis, Evidence, Finding, Measurement, MemoryPoint, Stage, Text, Verdict
 from tests import samples
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Dialog, Page, Request
+from tests.conftest import Open
 
 GOLDEN = Path(__file__).parent / "records" / "1.0.json"
 NARROW, WIDE = 360, 1920
-Open = Callable[..., "Page"]
-
-
-@pytest.fixture(scope="session")
-def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
-    """Debian's Chromium."""
-    from playwright.sync_api import sync_playwright
-
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        told = "no chromium on PATH → apt-get install chromium"
-        if request.config.option.require_browser:
-            pytest.fail(told, pytrace=False)
-        pytest.skip(told)
-    with sync_playwright() as play:
-        opened = play.chromium.launch(
-            executable_path=path, args=["--no-sandbox"] if os.geteuid() == 0 else [], timeout=120_000
-        )
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def open_page(browser: Browser) -> Iterator[Open]:
-    """Opens a file of this machine; at the end, nothing may have been requested, complained of or thrown."""
-    contexts = []
-    complaints: list[str] = []
-
-    def requested(request: Request) -> None:
-        if not request.url.startswith(("file:", "data:")):
-            complaints.append(f"request: {request.url}")
-
-    def asked(dialog: Dialog) -> None:
-        complaints.append(f"dialog: {dialog.message}")
-        dialog.dismiss()
-
-    def open_at(path: Path, *, width: int = 1280, scheme: Any = "light", locale: str = "en-US") -> Page:
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, locale=locale)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: complaints.append(f"console: {message.text}"))
-        page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
-        page.on("request", requested)
-        page.on("dialog", asked)
-        page.goto(path.as_uri())
-        return page
-
-    yield open_at
-    for context in contexts:
-        context.close()
-    assert complaints == []
-
 
 REJECTED: dict[str, Any] = {
     "verdict": Verdict.REJECTED,
