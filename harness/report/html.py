@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from harness.comparison import Comparison
 from harness.difference import SECTIONS, outcome
 from harness.history import Listing, missed, quiet
+from harness.judgement import TITLES
 from harness.record import Night, Record, Summary, blocking
 from harness.release import Release
 from harness.report import charts, texts
@@ -134,7 +135,7 @@ def trends(newest: Sequence[Summary]) -> list[dict[str, Any]]:
     made = []
     for (variant, bench), every in sorted(groups.items()):
         runs = every[-TREND_RUNS:]
-        names = dict.fromkeys(name for run in runs for name in run.values)
+        names = dict.fromkeys(name for run in runs for name in run.values if _drawn(name))
         drawn = {name: _trend(name, runs) for name in names if sum(name in run.values for run in runs) > 1}
         if drawn:
             changes = [(at, told) for at in range(1, len(runs)) if (told := _changed(runs[at - 1], runs[at]))]
@@ -148,6 +149,11 @@ def trends(newest: Sequence[Summary]) -> list[dict[str, Any]]:
                 }
             )
     return made
+
+
+def _drawn(name: str) -> bool:
+    """Of a load's many figures those that are judged, of everything else all."""
+    return not name.startswith("perf.") or name.rpartition(".")[2] in TITLES
 
 
 def _trend(name: str, runs: Sequence[Summary]) -> tuple[charts.Trend, str]:

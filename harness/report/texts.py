@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from harness.record import UNFINISHED, Record, blocking
 from harness.types import Text, Verdict
 
@@ -272,6 +274,17 @@ LABELS = _table(
         ("release:reasons", "Reasons", "理由"),
         ("release:warnings", "Warnings", "警告"),
         ("release:no-record", "no record", "沒有紀錄"),
+        ("measured:perf.clients_apart", "time per token, two clients apart", "兩個用戶端的每 token 時間差距"),
+        ("measured:perf.before.cpu_busy", "CPU in use before the load", "負載前的 CPU 使用率"),
+        ("measured:perf.after.cpu_busy", "CPU in use after the load", "負載後的 CPU 使用率"),
+        ("measured:perf.before.memory", "host memory before the load", "負載前的主機可用記憶體"),
+        ("measured:perf.after.memory", "host memory after the load", "負載後的主機可用記憶體"),
+        ("measured:perf.before.clocks_sm", "GPU clock before the load", "負載前的 GPU 時脈"),
+        ("measured:perf.after.clocks_sm", "GPU clock after the load", "負載後的 GPU 時脈"),
+        ("measured:perf.before.power_draw", "GPU power before the load", "負載前的 GPU 功率"),
+        ("measured:perf.after.power_draw", "GPU power after the load", "負載後的 GPU 功率"),
+        ("measured:perf.before.temperature_gpu", "GPU temperature before the load", "負載前的 GPU 溫度"),
+        ("measured:perf.after.temperature_gpu", "GPU temperature after the load", "負載後的 GPU 溫度"),
         ("check:hardware", "hardware", "硬體"),
         ("check:docker", "Docker", "Docker"),
         ("check:huggingface", "weights directory", "權重目錄"),
@@ -324,9 +337,30 @@ SENTENCES: dict[str, str] = {
 """Sentences of the data, English → Traditional Chinese; tests/test_pages.py holds it complete."""
 
 
+_SPEED = re.compile(r"perf\.c(?P<streams>\d+)\.(?P<figure>\w+)")
+FIGURES = {
+    "output_throughput": ("output throughput", "輸出吞吐量"),
+    "request_throughput": ("request throughput", "請求吞吐量"),
+    "median_ttft": ("TTFT, median", "TTFT 中位數"),
+    "p99_ttft": ("TTFT, 99th percentile", "TTFT 第 99 百分位"),
+    "median_tpot": ("TPOT, median", "TPOT 中位數"),
+    "p99_tpot": ("TPOT, 99th percentile", "TPOT 第 99 百分位"),
+    "median_itl": ("ITL, median", "ITL 中位數"),
+    "median_e2el": ("E2EL, median", "E2EL 中位數"),
+    "failed": ("failed requests", "失敗的請求"),
+    "duration": ("duration of the load", "負載時間"),
+    "preempted": ("preempted requests", "被搶占的請求"),
+}
+"""Figure of a load → how it is called; the field's abbreviations stay."""
+
+
 def label(key: str) -> Text:
     """The label of `key`; the name itself, without its kind, when there is none."""
     name = key.partition(":")[2] or key
+    if told := _SPEED.fullmatch(name):
+        figure, streams = FIGURES.get(told["figure"]), told["streams"]
+        if figure:
+            return Text(en=f"{figure[0]}, {streams} at once", zh_tw=f"{figure[1]}（同時 {streams} 條）")
     return LABELS.get(key) or Text(en=name.replace("_", " "), zh_tw=name.replace("_", " "))
 
 
