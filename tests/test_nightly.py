@@ -19,11 +19,11 @@ import pytest
 from harness.cli import main
 from harness.history import listing, missed, nights, quiet
 from harness.lease import lease
-from harness.nightly import WEBHOOK, Book, code_of, compared, judge
-from harness.record import NIGHT_HALF, NIGHT_UNDER_WAY, Night, NightRecord
+from harness.nightly import WEBHOOK, Book, code_of, compared, confirmed, judge, unconfirmed
+from harness.record import NIGHT_HALF, NIGHT_UNDER_WAY, Night, NightRecord, Record
 from harness.redact import Redactor
 from harness.report.views import write_index
-from harness.types import Change, Changes, Verdict
+from harness.types import Change, Changes, Judged, Judgement, Text, Verdict
 from harness.variants import VARIANTS
 from tests import samples
 from tests.conftest import Open
@@ -293,3 +293,28 @@ def test_every_job_of_the_matrix_selects_its_variant_and_nothing_else(capsys: py
     assert line.startswith("matrix={")
     assert line.count("\n") == 1
     assert {job["name"] for job in json.loads(line.partition("=")[2])["include"]} == {*names, "failures"}
+
+
+def test_a_slow_deployment_waits_for_two_more_of_the_same_night(tmp_path: Path) -> None:
+    """What the last of them says counts for all; a deployment that failed for another reason waits for nothing."""
+    slow = Judged(
+        name="perf.c1.median_tpot",
+        value=24,
+        unit="ms",
+        verdict=Judgement.UNCONFIRMED,
+        reason=Text(en="slow", zh_tw="慢"),
+    )
+    first = laid(tmp_path / "1", record_at(1, Verdict.INCONCLUSIVE, judgements=(slow,))).parent
+    assert [one.name for one in unconfirmed([first])] == ["gpt-oss-120b"]
+    assert confirmed([first]) == set()
+    second = laid(tmp_path / "2", record_at(2, Verdict.ACCEPTED)).parent
+    assert unconfirmed([first, second]) == []
+    assert confirmed([first, second]) == {first}
+    broken = laid(tmp_path / "3", record_at(3, Verdict.REJECTED, judgements=(slow,))).parent
+    assert unconfirmed([broken]) == []
+    assert confirmed([broken, second]) == set()
+
+
+def record_at(day: int, verdict: Verdict, **changes: Any) -> Record:
+    """A record of that day."""
+    return samples.record(started=datetime(2026, 1, day, tzinfo=UTC), verdict=verdict, **changes)
