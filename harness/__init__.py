@@ -18,13 +18,16 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("launch", "options", "replay", "report", "staging"),
     ("lifecycle", "preflight"),
     ("attempt", "records_cli"),
+    ("fleet",),
     ("cli", "plugin"),
     ("__main__",),
 )
 """Rows from the bottom up, a package as one name. A module imports from rows below, a package also from itself."""
 
 ONLY_IMPORTER: dict[str, tuple[str, ...]] = {
-    "cryptography": ("seal",),
+    "cryptography": ("fleet", "seal"),
+    "dask": ("fleet",),
+    "distributed": ("fleet",),
     "docker": ("engine",),
     "httpx": ("api",),
     "httpx2": ("openai_client",),
@@ -44,6 +47,8 @@ ONLY_IMPORTER: dict[str, tuple[str, ...]] = {
 
 HEAVY = (
     "cryptography",
+    "dask",
+    "distributed",
     "docker",
     "httpx",
     "httpx2",

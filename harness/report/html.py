@@ -94,6 +94,14 @@ def index(listing: Listing) -> str:
     )
 
 
+def fleet(units: Sequence[str], newest: Sequence[tuple[tuple[str, str], Any]], campaigns: Sequence[Any]) -> str:
+    """The page of many boxes: for each variant with an image the newest result on each unit, and the campaigns.
+
+    A result has `job`, `unit`, `verdict`, `reason`, `record`; a campaign has `id`, `started`, `results`.
+    """
+    return _render("fleet.html", units=units, newest=newest, campaigns=campaigns)
+
+
 def trends(newest: Sequence[Summary]) -> list[dict[str, Any]]:
     """For each variant on each bench: its runs from old to new, what changed between them, a chart a measurement."""
     groups: dict[tuple[str, str], list[Summary]] = {}
