@@ -1,4 +1,4 @@
-"""A job for the fleet's tests, in the place of `pytest suites/`: it takes the lease, works, and leaves a real record."""
+"""A job for the fleet's tests in the place of `pytest suites/`: it takes the lease, works, leaves a real record."""
 
 from __future__ import annotations
 

@@ -27,7 +27,6 @@ from harness.bench import Choice, choose
 from harness.fleet.inventory import Inventory
 from harness.fleet.jobs import Job, Outcome, Seen
 from harness.host import read_host
-from harness.progress import progress
 from harness.record import FILE, ROOT, Attachment, RecordError, attach, read, this_harness, write_atomically
 from harness.types import Bench, Verdict
 
@@ -163,11 +162,9 @@ class Keeper:
                 if name != self.box
             }
             with lease.lease_of_all(self.box, bench.docker_host, peers, wait, f"fleet job {job.id}") as (held, others):
-                self._fence(bench)
+                self._in_the_way(bench)
                 if not running.asked:
                     code = self._command(running, directory, held, others)
-                    if code < 0:
-                        self._fence(bench)
         except lease.BusyError as error:
             reason = f"box busy: {error}"
         except Exception as error:  # noqa: BLE001 (whatever it is, the controller must be told)
@@ -223,13 +220,14 @@ class Keeper:
             running.watch(process, others)
         return process.returncode
 
-    def _fence(self, bench: Bench) -> None:
-        """Under the lease: what carries our label is nobody's any more. Foreign containers stay, and may be in the way.
+    def _in_the_way(self, bench: Bench) -> None:
+        """Under the lease: raise BusyError for a foreign container in the way, EngineError without a needed engine.
 
-        Raises BusyError when one is, EngineError without an engine where there must be one.
+        The worker removes nothing: a deployment that somebody keeps up carries our label too. The command that holds
+        the lease clears the box, as it does for anybody.
         """
         from harness.engine import Engine, EngineError
-        from harness.launch import clear, in_the_way
+        from harness.launch import in_the_way
         from harness.preflight import describe
 
         try:
@@ -239,7 +237,6 @@ class Keeper:
                 return  # the command itself brings it up
             raise
         with engine:
-            clear(engine, bench.port, progress())
             if foreign := in_the_way(engine.holders(), bench.port):
                 raise lease.BusyError(f"busy by {describe(foreign[0])} → stop it there, it is none of ours")
 

@@ -49,7 +49,7 @@ def settle(inventory: Inventory) -> None:
             "distributed.diagnostics.nvml": False,
             "distributed.comm.require-encryption": True,
             "distributed.comm.timeouts.connect": "5s",
-            "distributed.comm.timeouts.tcp": f"{max(20, inventory.scheduler.worker_ttl_s):g}s",  # it takes no less than 11 s
+            "distributed.comm.timeouts.tcp": f"{max(20, inventory.scheduler.worker_ttl_s):g}s",
         }
     )
 
