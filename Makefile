@@ -59,6 +59,10 @@ capture-logs: setup ## Provoke the known failures and keep their logs in tests/l
 examples: setup ## Run an accepted, a rejected and a blocked attempt on the CPU bench into reports/examples/: minutes. ARGS=blocked
 	$(python) -m tests.examples $(ARGS)
 
+.PHONY: bench
+bench: setup ## How fast the harness itself is, beside its peers: half an hour. ARGS="detect --small"
+	$(python) -m benchmarks $(ARGS)
+
 .PHONY: controls
 controls: setup ## Show on the CPU bench which fault is caught by which test, and write docs/controls.md. ARGS=--sample takes minutes
 	$(python) -m tests.saboteurs $(ARGS)

@@ -179,6 +179,18 @@ def read_events(pieces: Iterator[bytes], begun: float) -> Iterator[Event]:
         raise BrokenStreamError(f"the stream ended inside event {count + 1}: {pending[-80:]!r}")
 
 
+def announce(url: str, body: object, timeout_s: float = 20.0) -> str:
+    """POST `body` as JSON to a webhook, through the proxy that is set; returns why it failed, or an empty text.
+
+    The address may hold a secret: it is in no text that comes back.
+    """
+    try:
+        with httpx.stream("POST", url, json=body, timeout=timeout_s) as response:
+            return "" if response.is_success else f"HTTP {response.status_code}"
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:  # ValueError: a proxy's address that is none
+        return type(error).__name__
+
+
 def samples(text: str) -> dict[str, float]:
     """Prometheus text → sample name → sum over its labels."""
     found: dict[str, float] = {}

@@ -51,7 +51,7 @@ from harness.types import (
     Verdict,
 )
 from harness.verification import ANSWER_TOKENS, CAPITAL, chat_problems, health_problems, models_problems
-from harness.weights import weights
+from harness.weights import page_cache, weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,6 +165,7 @@ def attempt(
             failed = {} if fault else provide(wrong, place, engine, progress)
             checks = preflight(wrong, place, host, engine.seen(place.image), environ, failed)
             recorder.update(
+                page_cache=page_cache(Path(place.vllm_home), wrong.model),  # before the weights are read
                 host=host,
                 preflight=checks,
                 image=_facts(engine.image(place.image)),

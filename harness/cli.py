@@ -1,6 +1,6 @@
 """The same verbs without pytest: plan, preflight, up, down, switch, status, bench, diagnose, report.
 
-What reads records that are there is in `records_cli`.
+What reads records that are there is in `records_cli`, nights are in `nightly`.
 """
 
 from __future__ import annotations
@@ -24,9 +24,12 @@ from harness.flags import RefusedFlagsError, docker_run, resolve, shell_line
 from harness.fleet.cli import add_verbs as add_fleet_verbs
 from harness.host import read_host
 from harness.lease import BusyError, lease
+from harness.nightly import add_verbs as add_night_verbs
 from harness.progress import Progress, progress
 from harness.record import RecordError, read, schema
 from harness.records_cli import add_verbs as add_record_verbs
+from harness.releases_cli import ReleaseError
+from harness.releases_cli import add_verbs as add_release_verbs
 from harness.replay import ReplayError, choose_again, compare_image, recorded_variant
 from harness.seal import SealError, private_key
 from harness.types import Bench, Variant, Verdict
@@ -45,6 +48,9 @@ EPILOG = """examples:
   python -m harness up --record RECORD           deploy again what a record describes
   python -m harness diff RECORD RECORD           what changed, most suspicious first
   python -m harness verify RECORD                whether it is as it was sealed, and by whom
+  python -m harness compare --image OLD --image NEW gpt-oss-120b    which is faster, and how sure that is
+  python -m harness release --image NEW --against OLD              may the new image take the old one's place
+  python -m harness nightly --keep-nights 60     the whole night: qualify, compare, publish, notify, prune
   python -m harness report                       write the pages of all records and their list again
 
 exit codes: 0 done, 1 the deployment or preflight failed, 2 wrong usage or no bench, 130 interrupted
@@ -79,6 +85,7 @@ def _expected() -> tuple[type[Exception], ...]:
         BusyError,
         RecordError,
         RefusedFlagsError,
+        ReleaseError,
         ReplayError,
         SealError,
         UnknownVariantError,
@@ -157,6 +164,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_record_verbs(verb)
     add_fleet_verbs(verbs)
+    add_release_verbs(verb)
+    add_night_verbs(verb)
     verb("schema", print_schema, "print the JSON Schema of a record")
     return parser
 

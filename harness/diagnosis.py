@@ -21,11 +21,12 @@ import codecs
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from re import _parser  # type: ignore[attr-defined,unused-ignore]  # seen by mypy only beside hypothesis
 from typing import Any
 
+from harness.redact import shapes
 from harness.rules import (
     DEATH,
     DEATH_RULE,
@@ -89,6 +90,10 @@ _LEVEL = re.compile(
     r"\s*(?:\[?(?P<level>DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL)\]?(?::|\s)\s*"
     r"(?:\d\d-\d\d \d\d:\d\d(?::\d\d)?(?:\.\d+)?\s+)?(?:\[?[\w./-]+\.py:\d+\]\s?)?)"
 )
+_USUAL = re.compile(
+    r"(?:\([A-Z]\w*[^()]*\bpid=\d+[^()]*\)\s)?(?P<level>DEBUG|INFO|WARNING|ERROR) \d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)? "
+    r"\[[\w./-]+\.py:\d+\]\s?"
+)
 _QUIET = frozenset({"DEBUG", "INFO", "WARNING", "WARN"})
 _EXCEPTION = re.compile(r"(?:[A-Za-z_][\w.]*\.)?[A-Z]\w*(?:Error|Exception|Interrupt|Exit)\b(?::|$)")
 
@@ -118,6 +123,8 @@ def clean(raw: bytes, number: int = 0) -> Line:
     if "\r" in text:  # a progress bar that overwrote itself: what was left standing
         text = next((part for part in reversed(text.split("\r")) if part.strip()), "")
     message, source, level = text.lstrip(), "", ""
+    if usual := _USUAL.match(message):  # what vLLM puts in front of nearly every line, in one go
+        message, level = message[usual.end() :], usual["level"]
     while found := _PREFIX.match(message) or (None if level else _LEVEL.match(message)):
         if found.re is _LEVEL:
             level = found["level"]
@@ -159,9 +166,12 @@ def _unwrap(raw: bytes) -> bytes:
 # --- patterns -------------------------------------------------------------------------------------------------------
 
 
-_WORD = re.compile(rb"[A-Za-z_]\w{3,}")
+_DIGITS = b"0123456789"
+_SPACED = bytes(byte if chr(byte).isascii() and (chr(byte).isalpha() or byte == 0x5F) else 0x20 for byte in range(256))
+"""Everything but letters and the underscore → a space."""
 _WORD_END = re.compile(rb"[A-Za-z_]\w*$")
 _WORD_START = re.compile(rb"\w+")
+_BEGINS = re.compile(rb"\n(?=[A-Za-z0-9])")
 _COMMON = frozenset(
     (
         b"CUDA Capturing Engine EngineCore Error Failed INFO Loading Using WARNING WorkerProc after attention "
@@ -230,6 +240,8 @@ class _Sign:
     pattern: str
     words: tuple[bytes, ...]
     """All of `keys`: a message without one of them is not even cleaned."""
+    bare: frozenset[bytes] = field(compare=False)
+    """The same words without their digits."""
 
 
 @cache
@@ -241,8 +253,19 @@ def _table(rules: tuple[Rule, ...]) -> dict[bytes, tuple[_Sign, ...]]:
         words = keys(pattern)
         rare = [word for word in words[:KEYS] if word not in _COMMON | _OFTEN]
         for key in rare or words[:1]:
-            table[key] = (*table.get(key, ()), _Sign(order, rule, pattern, words))
+            bare = frozenset(word.translate(None, _DIGITS) for word in words)
+            table[key] = (*table.get(key, ()), _Sign(order, rule, pattern, words, bare))
     return table
+
+
+@cache
+def _known(rules: tuple[Rule, ...]) -> dict[bytes, tuple[bytes, ...]]:
+    """Every word worth finding, as it is without digits → as it is written."""
+    known: dict[bytes, tuple[bytes, ...]] = {}
+    for key in sorted({*_table(rules), *_TELLING, *_STARTING}):
+        bare = key.translate(None, _DIGITS)
+        known[bare] = (*known.get(bare, ()), key)
+    return known
 
 
 _NOISE = re.compile("|".join(f"(?:{pattern})" for pattern in NOISE))
@@ -259,6 +282,7 @@ _RAISED = frozenset(
     name.encode() for name, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, Exception)
 )
 """Exceptions that end a start although the traceback's head is missing: a log that was cut or picked from."""
+_STARTING = _RAISED | {_TRACEBACK}
 _ENDING = re.compile(rb"Error|Exception|Interrupt|Exit")
 
 
@@ -322,7 +346,7 @@ class Reader:
         self._ready_at = 0
         self.lines = 0
         """Complete lines read."""
-        self._table = _table(rules)
+        self._table, self._known = _table(rules), _known(rules)
         self._rules = rules
         self._start, self._serve, self._previous = _State(), _State(), _State()
         self._stopping = 0
@@ -342,6 +366,12 @@ class Reader:
     def phase(self) -> str | None:
         """The phase the start is in, or None before the first announced one."""
         return self.phases[-1].name if self.phases else None
+
+    @property
+    def settled(self) -> bool:
+        """Whether a start has failed of a cause that no later line can change."""
+        root = None if self.ready or self._fatal is None else _root(self._start.hits)
+        return root is not None and not root.rule.consequence_of
 
     def feed(self, chunk: bytes) -> Evidence | None:
         """Read the next bytes. Returns the evidence of the first fatal line, once; otherwise None."""
@@ -386,7 +416,8 @@ class Reader:
         self.lines += data.count(b"\n")
         data = self._context + data
         broken = dict(_broken_words(data))
-        words = set(_WORD.findall(b" ".join(set(data.split())))) | set(broken.values())
+        words = set(shapes(data).translate(_SPACED).split())
+        words.update(word.translate(None, _DIGITS) for word in broken.values())
         wanted: dict[int, set[_Sign | None]] = {}
         for key, signs in self._of_interest(words):
             for start in _lines_with(data, key):
@@ -405,37 +436,39 @@ class Reader:
     def _of_interest(self, words: set[bytes]) -> Iterator[tuple[bytes, list[_Sign | None]]]:
         """The words in a block that may mean something, with the patterns all of whose words are there.
 
-        None stands for a line that tells about the course of things.
+        `words` are without digits. None stands for a line that tells about the course of things.
         """
-        starting = set() if self.ready or self._start.crash else {_TRACEBACK} | _RAISED
-        for key in words & (self._table.keys() | _TELLING | starting):
-            signs: list[_Sign | None] = [
-                sign for sign in self._table.get(key, ()) if words.issuperset(sign.words) and self._open(sign.rule)
-            ]
-            if key in _TELLING or key in starting:
-                signs.append(None)
-            if signs:
-                yield key, signs
+        starting = not self.ready and not self._start.crash
+        for word in words & self._known.keys():
+            for key in self._known[word]:
+                signs: list[_Sign | None] = [
+                    sign for sign in self._table.get(key, ()) if words.issuperset(sign.bare) and self._open(sign.rule)
+                ]
+                if key in _TELLING or (starting and key in _STARTING):
+                    signs.append(None)
+                if signs:
+                    yield key, signs
 
     def _read(self, data: bytes, start: int, number: int, found: set[_Sign | None], new: bool) -> None:
         """One line that carries words of interest."""
         tells = new and None in found
-        if tells:
-            self._tell(_line(data, start, number))
+        line = _line(data, start, number) if tells else None
+        if line is not None:
+            self._tell(line)
         signs = sorted((sign for sign in found if sign is not None), key=lambda sign: sign.order)
         raw = _around(data, start) if signs else b""
         window: list[Line] = []
         for sign in signs:
             if self._open(sign.rule) and all(word in raw for word in sign.words):
-                window = window or _window(data, start, number)
+                window = window or _window(data, start, line or _line(data, start, number))
                 self._confirm(sign, window, number)
         starting = not (self.ready or self._stopping or self._start.crash or self._seeking)
-        if tells and starting:
+        if line is not None and starting:
             if data.find(_TRACEBACK, start, _end(data, start)) >= 0:
                 if number >= self._sought:
                     self._seek(data, start, number)
             else:
-                self._crash(_line(data, start, number))
+                self._crash(line)
 
     def _seek(self, data: bytes, start: int, number: int) -> None:
         """Find the line that ends a traceback, here or in the next block."""
@@ -638,9 +671,9 @@ def _once(lines: Iterable[Line]) -> list[Line]:
     return list({line.number: line for line in lines}.values())
 
 
-def _continues(line: Line, following: Line) -> bool:
-    """Whether `following` can be the rest of a message that a terminal or a pager wrapped."""
-    return len(line.text) >= WRAPPED and not following.level and following.message == following.text.lstrip()
+def _bare(line: Line) -> bool:
+    """Whether nothing stands in front of a line: after a long one it can be the rest of a wrapped message."""
+    return not line.level and line.message == line.text.lstrip()
 
 
 def _lines_with(data: bytes, word: bytes) -> Iterator[int]:
@@ -654,14 +687,14 @@ def _lines_with(data: bytes, word: bytes) -> Iterator[int]:
 
 def _broken_words(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Words that a terminal broke at the end of a line, with the offset of that line."""
-    start, end = 0, data.find(b"\n")
-    while end >= 0:
-        if end - start >= WRAPPED and data[end - 1 : end].isalnum() and data[end + 1 : end + 2].isalnum():
+    for found in _BEGINS.finditer(data):
+        end = found.start()
+        start = data.rfind(b"\n", 0, end) + 1
+        if end - start >= WRAPPED and data[end - 1 : end].isalnum():
             head = _WORD_END.search(data, max(start, end - 60), end)
             tail = _WORD_START.match(data, end + 1)
             if head and tail:
                 yield start, head[0] + tail[0]
-        start, end = end + 1, data.find(b"\n", end + 1)
 
 
 def _end(data: bytes, start: int) -> int:
@@ -684,18 +717,21 @@ def _around(data: bytes, start: int) -> bytes:
     return data[low:high].replace(b"\r", b"").replace(b"\n", b"")
 
 
-def _window(data: bytes, start: int, number: int) -> list[Line]:
-    """The line at `start` with the lines that may belong to the same wrapped message."""
-    lines = [_line(data, start, number)]
+def _window(data: bytes, start: int, line: Line) -> list[Line]:
+    """`line`, which begins at `start`, with the lines that may belong to the same wrapped message."""
+    lines, number = [line], line.number
     end = data.find(b"\n", start) + 1
-    while len(lines) <= WINDOW[1] and 0 < end < len(data) and _continues(lines[-1], following := _line(data, end, 0)):
-        lines.append(replace(following, number=lines[-1].number + 1))
+    while len(lines) <= WINDOW[1] and 0 < end < len(data) and len(lines[-1].text) >= WRAPPED:
+        following = _line(data, end, lines[-1].number + 1)
+        if not _bare(following):
+            break
+        lines.append(following)
         end = data.find(b"\n", end) + 1
     first = number - WINDOW[0]
-    while lines[0].number > max(first, 1) and start > 0:
+    while lines[0].number > max(first, 1) and start > 0 and _bare(lines[0]):
         start = data.rfind(b"\n", 0, start - 1) + 1
         before = _line(data, start, lines[0].number - 1)
-        if not _continues(before, lines[0]):
+        if len(before.text) < WRAPPED:
             break
         lines.insert(0, before)
     return lines

@@ -229,6 +229,16 @@ class Engine:
         made = self.call(self.client.api.exec_create, container_id, command)
         self.call(self.client.api.exec_start, made["Id"])
 
+    def output_of(self, container_id: str, command: list[str], env: dict[str, str] | None = None) -> tuple[int, bytes]:
+        """Run a command in a container to its end, however long: exit code, and both of its streams in order."""
+        api = self.patient()
+        try:
+            made = self.call(api.exec_create, container_id, command, environment=env)
+            output: bytes = self.call(api.exec_start, made["Id"])
+            return self.call(api.exec_inspect, made["Id"])["ExitCode"], output
+        finally:
+            api.close()
+
     def stop(self, container_id: str, grace_s: int) -> None:
         """SIGTERM, and SIGKILL after `grace_s` seconds: `docker stop`."""
         self.call(self.client.api.stop, container_id, timeout=grace_s)

@@ -12,15 +12,22 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 from harness import __version__
 from harness.difference import WINDOW, compare
-from harness.record import FILE, SCHEMA_VERSION, Record, RecordError, Summary, read, summary
+from harness.record import FILE, SCHEMA_VERSION, Night, Record, RecordError, Summary, read, summary
 from harness.types import Changes, Verdict
 
 INDEX = ".listing.sqlite"
+HORIZON = 90
+"""Records that a speed is compared with at most: enough to see it creep, and read in a third of a second."""
+NIGHTS = "nights"
+"""The directory under the reports in which each night leaves one JSON file."""
+QUIET = timedelta(days=7)
+"""Without a record for longer than this is worth a word."""
 UNDER_WAY = timedelta(days=1)
 """How long an unfinished record counts as one of a run that may still be under way."""
 
@@ -144,6 +151,25 @@ def past(listed: Listing, record: Record) -> tuple[dict[str, float], ...]:
     return tuple({name: m.value for name, m in one.values.items()} for one in accepted_before(listed, record)[-WINDOW:])
 
 
+def measured_before(reports: Path, record: Record) -> tuple[Record, ...]:
+    """The finished records of the same variant and bench before `record` whose speed was measured, the newest last.
+
+    Accepted ones make a baseline, inconclusive ones may wait for a redeployment, a rejected one ended their waiting.
+    """
+    same = sorted(
+        (
+            one
+            for one in listing(reports).records
+            if (one.variant, one.bench) == (record.variant.name, record.bench.name)
+            and one.verdict in (Verdict.ACCEPTED, Verdict.INCONCLUSIVE, Verdict.REJECTED)
+            and one.started < record.started
+            and any(name.startswith("perf.") for name in one.values)
+        ),
+        key=lambda one: one.started,
+    )
+    return tuple(read(reports / one.directory) for one in same[-HORIZON:])
+
+
 def since_last_accepted(reports: Path, record: Record) -> Changes | None:
     """What changed since the last accepted record of the same variant and bench; None when there is none before."""
     listed = listing(reports)
@@ -178,3 +204,25 @@ def superfluous(
             else:
                 doomed.append(one)
     return Pruned(tuple(doomed), tuple(spared))
+
+
+def nights(reports: Path) -> tuple[tuple[Night, ...], tuple[Unreadable, ...]]:
+    """The nights under `reports`, the newest last, and the files that call themselves one and can't be read."""
+    found, bad = [], []
+    for path in sorted((reports / NIGHTS).glob("*.json")):
+        try:
+            found.append(Night.model_validate_json(path.read_bytes()))
+        except (OSError, ValueError) as error:  # pydantic's errors are ValueErrors
+            bad.append(Unreadable(f"{NIGHTS}/{path.name}", f"{path.name} is no night: {error}"))
+    return tuple(sorted(found, key=lambda one: one.started)), tuple(bad)
+
+
+def missed(before: datetime, after: datetime, every_days: float) -> int:
+    """How many nights should have begun between two that did, with half a period's grace."""
+    return max(0, round((after - before) / timedelta(days=every_days)) - 1)
+
+
+def quiet(listed: Listing, until: datetime | None = None) -> tuple[tuple[datetime, datetime], ...]:
+    """The times of more than a week without a record, the newest last; after the last record up to `until`."""
+    times = sorted(one.started for one in listed.records) + ([until] if until and listed.records else [])
+    return tuple((one, other) for one, other in pairwise(times) if other - one > QUIET)

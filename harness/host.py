@@ -37,6 +37,7 @@ def read_host() -> Host:
         serial_sha256=serial_sha256(_dmi("product_serial") or ""),
         bios=" ".join(filter(None, map(_dmi, ("bios_vendor", "bios_version", "bios_date")))) or None,
         dgx_os=dgx_os(_text("/etc/dgx-release")),
+        name=platform.node() or None,
     )
 
 

@@ -78,6 +78,7 @@ def launch(
         watch.armed(container, base_url)
         failure = watch.until_ready(budget_s, f"start {variant.name}", progress, expectation.phase_budgets_s)
         start_s = time.monotonic() - watch.begun
+        watch.await_end()
         outcome: Deployment | Diagnosis = failure or Deployment(
             variant=variant,
             bench=bench,

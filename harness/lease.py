@@ -97,9 +97,9 @@ def lease(docker_host: str, waiting: Callable[[str], None] | None = None, what: 
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
         file.truncate(0)
+        said = [Path(word.partition("=")[0]).name for word in sys.argv[:3]]  # a value may hold a secret
         since = datetime.now(UTC).isoformat(timespec="seconds")
-        said = what or " ".join(map(os.path.basename, sys.argv[:3]))
-        file.write(f"process {os.getpid()} ({said}) since {since}\n")
+        file.write(f"process {os.getpid()} ({what or ' '.join(said)}) since {since}\n")
         file.flush()
         yield descriptor
         file.truncate(0)

@@ -22,7 +22,7 @@ from harness.failures import FAILURES
 from harness.progress import Progress, Step, progress
 from harness.record import RemedyProof
 from harness.redact import from_environment
-from harness.types import Bench, Deployment, DockerFlags, Measurement, Variant, Verdict
+from harness.types import Bench, Deployment, DockerFlags, Judged, Measurement, Variant, Verdict
 from harness.variants import MARKS, VARIANTS
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from harness.engine import Engine
     from harness.launch import Launched
     from harness.lifecycle import Died, Stopped
+    from harness.perf import Loaded
     from harness.record import Record, Recorder
 
 RUN = pytest.StashKey["Run"]()
@@ -56,6 +57,8 @@ class Run:
         """What is up now: one attempt at most."""
         self._engine: Engine | None = None
         self._bench: Bench | None = None
+        self._loads: dict[str, tuple[Loaded, ...]] = {}
+        """By variant name."""
         self.trouble = ""
         """Why no variant can be started here, once known."""
         self.again: Record | None = None
@@ -279,6 +282,34 @@ class Run:
         attempt.recorder.add(measured)
         return seconds
 
+    def loads(self, attempt: Attempt) -> tuple[Loaded, ...]:
+        """What the deployment did under each of its loads, measured once; the record gets every figure."""
+        from harness.perf import measure
+
+        name = attempt.variant.name
+        if name not in self._loads:
+            with self.visible() as shown:
+                self._loads[name] = measure(self.engine, attempt, shown)
+        return self._loads[name]
+
+    def time_per_token(self, attempt: Attempt) -> float:
+        """Milliseconds per output token of one stream, by a second client."""
+        from harness.api import Api
+        from harness.perf import time_per_token
+        from harness.verification import served_name
+
+        deployment = attempt.deployment
+        assert deployment is not None
+        one = next(load for load in attempt.recorder.record.expectation.loads if load.streams == 1)
+        with Api(deployment.base_url) as api:
+            return time_per_token(api, served_name(attempt.variant), one)
+
+    def judged(self, attempt: Attempt) -> tuple[Judged, ...]:
+        """What is said of the deployment's speed, as it stands in the record."""
+        from harness.perf import judge
+
+        return judge(attempt)
+
     def raw_log(self, deployment: Deployment) -> list[bytes]:
         """The lines of the container's log as the engine has it, with whatever secrets are in it: never to be kept."""
         container = self.engine.find(deployment.container_id)
@@ -364,6 +395,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     for mark, sentence in MARKS.items():
         config.addinivalue_line("markers", f"{mark}: {sentence}")
+    config.addinivalue_line("markers", "perf: how fast the deployment is")
     config.addinivalue_line("markers", "engine: a test of the harness itself that needs a Docker engine")
     config.addinivalue_line(
         "markers", "mendable: the test is about failures whose remedy can be applied on this machine"

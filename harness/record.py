@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -26,25 +28,35 @@ from harness.types import (
     Expectation,
     Finding,
     Host,
+    Judged,
+    Judgement,
     Measurement,
     MemoryPoint,
     Noun,
+    Text,
     Variant,
     Verdict,
 )
 
 SCHEMA = "gb10-deployment-record"
+LOADS = "load-c*.json.gz"
+"""Files beside a record: the load's client's own figures, request by request."""
 SCHEMA_VERSION = "1.1"
 FILE = "record.json"
 SHARED = ("memory_back_after_stop", "soak_memory_kept")
 """Measurements that another process on the machine can spoil: over the limit they are nobody's proven fault."""
 UNFINISHED = "the run did not reach its end"
+NIGHT_UNDER_WAY = "under way; if nothing runs on this machine any more, the night was cut off"
+NIGHT_HALF = "half-finished: it was cut off (power, kill -9, a crash) before its end"
 LARGEST = 64 << 20
 """Bytes of the largest record that is read; a real one has some hundred thousand."""
 LOST = "the host restarted during this run: the host was lost, which judges no model"
 KERNEL_KILLS = "kernel_oom_kills"
 """Measurement: processes that the kernel killed for memory during the run."""
 ROOT = Path(__file__).resolve().parent.parent
+_OWN = re.compile(
+    rf'\s*{{\s*"schema_name":\s*"{SCHEMA}",\s*"schema_version":\s*"{re.escape(SCHEMA_VERSION)}",'.encode()
+)
 
 
 class RecordError(Exception):
@@ -168,6 +180,15 @@ class Record(Noun):
     resolved: dict[str, str] = Field(default_factory=dict)
     """The engine's settings as it logged to have resolved them from the flags, the model and the machine."""
     measurements: tuple[Measurement, ...] = ()
+    client: tuple[str, ...] = ()
+    """The flags of the load's client, without addresses, paths and this record's name: speeds compare only among the
+    same."""
+    conditions: tuple[Text, ...] = ()
+    """What was wrong with the box while speed was measured; empty: nothing."""
+    page_cache: Literal["cold", "warm"] | None = None
+    """Whether the weights lay in memory already when they were loaded; None where the record does not say."""
+    judgements: tuple[Judged, ...] = ()
+    """What was said of the deployment's speed, value by value."""
     findings: tuple[Finding, ...] = ()
     """What the deployment exposes."""
     memory: tuple[MemoryPoint, ...] = ()
@@ -202,6 +223,49 @@ class Summary(Noun):
     tests: int
     values: dict[str, Measurement]
     """Measurement by name, and `memory_least`: the least available host memory."""
+
+
+class NightRecord(Noun):
+    """One record of a night, and what its comparison with the last accepted record said."""
+
+    directory: str
+    variant: str
+    bench: str
+    verdict: Verdict
+    reason: str
+    since: Literal["first", "same", "changed", "regressed"]
+    """`first`: no earlier record of this variant on this bench was accepted."""
+    worse: tuple[str, ...] = ()
+    """What got worse, one sentence each."""
+
+
+class Night(Noun):
+    """One night: `python -m harness nightly` from its beginning to its end. Times are UTC."""
+
+    schema_name: Literal["gb10-night"] = "gb10-night"
+    schema_version: Literal["1.0"] = "1.0"
+    night_id: str
+    host: str
+    started: AwareDatetime
+    ended: AwareDatetime | None = None
+    """When everything was judged; None: under way, or half-finished."""
+    phase: Literal["preflight", "prepare", "qualify", "compare", "publish", "notify", "prune", "done"] = "preflight"
+    """Where it is; of a half-finished night, how far it got."""
+    verdict: Verdict = Verdict.INTERRUPTED
+    reason: str = NIGHT_UNDER_WAY
+    every_days: float = 1
+    """Days from one night to the next: more than that is a missed night."""
+    judged: tuple[NightRecord, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What the operator must know beyond the verdict: missed nights, a week without a record, what went wrong."""
+    webhook: Literal["none", "sent", "failed"] = "none"
+    deleted: int = 0
+    """Old records that were deleted."""
+
+    @property
+    def regressed(self) -> bool:
+        """Whether a variant got worse since its last accepted record."""
+        return any(one.since == "regressed" for one in self.judged)
 
 
 def summary(record: Record, directory: str) -> Summary:
@@ -262,6 +326,11 @@ def judge(record: Record, *, interrupted: bool = False, boot_id: str | None = No
     if over:
         told = "; ".join(f"{m.name}: not within {m.limit:.0f} {m.unit}" for m in over)
         return Verdict.INCONCLUSIVE, f"{told}: an orphan of the deployment has it, or another process took it"
+    slow = [one for one in record.judgements if one.verdict is Judgement.FAILED]
+    open_ = [one for one in record.judgements if one.verdict in (Judgement.UNCONFIRMED, Judgement.INCONCLUSIVE)]
+    if slow or open_:
+        told = "; ".join(one.reason.en for one in slow or open_)
+        return Verdict.REJECTED if slow else Verdict.INCONCLUSIVE, told
     passed = sum(test.outcome == "passed" for test in record.tests)
     if not passed:
         return Verdict.INCONCLUSIVE, "no test was run against the deployment"
@@ -301,7 +370,12 @@ class Recorder:
 
     def finish(self, *, interrupted: bool = False, boot_id: str | None = None, **changes: Any) -> Record:
         """Attach the log, judge, write the record. `boot_id`: the host's, now."""
-        self.update(attachments=tuple(attach(path) for path in (self.log,) if path.exists()), **changes)
+        self.update(
+            attachments=tuple(
+                attach(path) for path in (self.log, *sorted(self.directory.glob(LOADS))) if path.exists()
+            ),
+            **changes,
+        )
         verdict, reason = judge(self.record, interrupted=interrupted, boot_id=boot_id)
         return self.update(verdict=verdict, reason=reason, ended=datetime.now(UTC))
 
@@ -371,6 +445,9 @@ def read(path: Path) -> Record:
 
 def parse(data: bytes, what: str) -> Record:
     """The record in `data`, migrated to this version; `what` names it in the RecordError for anything else."""
+    if _OWN.match(data):  # as this version writes it: half the time; what is wrong with it is said below
+        with suppress(ValidationError):
+            return Record.model_validate_json(data)
     try:
         raw = json.loads(data)
         if b"\\u" in data:

@@ -6,7 +6,7 @@ import argparse
 import json
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +17,9 @@ from harness.exports import FORMATS, export
 from harness.flags import resolve
 from harness.history import Listing, listing, past, superfluous
 from harness.host import read_host
-from harness.record import FILE, Record, RecordError, read
+from harness.record import FILE, Record, RecordError, Summary, read
+from harness.release import FILE as RELEASE
+from harness.release import Release
 from harness.replay import pin
 from harness.report.views import LOG, views, write_index
 from harness.seal import FILE as SEAL
@@ -129,6 +131,9 @@ def check(given: argparse.Namespace) -> int:
                 f"what: {record.variant.name} on the {record.bench.name} bench: {record.verdict.value}, {record.reason}"
             )
             print(f"when: started {record.started:%Y-%m-%d %H:%M:%S} UTC, ended {ended}")
+        elif (release := _release(directory)) is not None:
+            print(f"what: release of {release.new} against {release.old}: {release.verdict.value}")
+            print(f"when: {release.made:%Y-%m-%d %H:%M:%S} UTC")
         if found.mismatches:
             print("who:  nobody can be held to it: it is not as it was sealed")
         elif found.signer is None:
@@ -140,6 +145,14 @@ def check(given: argparse.Namespace) -> int:
             print(f"CHANGED {mismatch}")
         print("NOT as it was sealed" if found.mismatches else "as it was sealed")
     return 1 if found.mismatches else 0
+
+
+def _release(directory: Path) -> Release | None:
+    """The release in a bundle; None when there is none that can be read."""
+    try:
+        return Release.model_validate_json((directory / RELEASE).read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
 def _identity(record: Record | None) -> dict[str, Any]:
@@ -186,19 +199,28 @@ def prune(given: argparse.Namespace) -> int:
         print(f"kept: {one.directory}: {why}")
     for bad in listed.unreadable:
         print(f"kept: {bad.directory}: unreadable, delete it by hand if you are sure: {bad.reason}")
-    failed = 0
     for one in plan.doomed:
         print(f"{'would delete' if given.dry_run else 'delete'}: {one.directory} ({one.verdict.value})")
-        if not given.dry_run:
-            try:
-                shutil.rmtree(given.reports / one.directory)
-            except OSError as error:
-                failed += 1
-                print(f"error: {one.directory} can't be deleted ({error.strerror})", file=sys.stderr)
-    if plan.doomed and not given.dry_run:
-        write_index(given.reports)
-    print(f"{len(plan.doomed) - failed} of {len(listed.records)} {'would be' if given.dry_run else 'were'} deleted")
+    failed = [] if given.dry_run else discard(given.reports, plan.doomed)
+    for told in failed:
+        print(f"error: {told}", file=sys.stderr)
+    print(
+        f"{len(plan.doomed) - len(failed)} of {len(listed.records)} {'would be' if given.dry_run else 'were'} deleted"
+    )
     return 1 if failed else 0
+
+
+def discard(reports: Path, doomed: Sequence[Summary]) -> list[str]:
+    """Delete records and write the list of what is left; returns a sentence for each that can't be deleted."""
+    failed = []
+    for one in doomed:
+        try:
+            shutil.rmtree(reports / one.directory)
+        except OSError as error:
+            failed.append(f"{one.directory} can't be deleted ({error.strerror})")
+    if doomed:
+        write_index(reports)
+    return failed
 
 
 def write_out(given: argparse.Namespace) -> int:

@@ -32,6 +32,8 @@ BLOCK = 1024
 """Bytes a block: small enough that the original of a one-byte change is found by trying (half a second)."""
 SHORT = 16
 """Hex digits kept of a block's SHA-256; the whole file's is kept in full."""
+HEADS = (RECORD_FILE, "release.json")
+"""Files that the statement is about, beside the images."""
 RESULTS = {Verdict.ACCEPTED: "PASSED", Verdict.INCONCLUSIVE: "WARNED"}
 """Verdict → the word of the test-result predicate; FAILED for any other."""
 
@@ -68,6 +70,16 @@ class Verified(Noun):
     mismatches: tuple[Mismatch, ...]
 
 
+class Subject(Noun):
+    """What a seal's statement says was judged, and how."""
+
+    images: tuple[tuple[str, str], ...]
+    """Reference and id of each."""
+    verdict: Verdict
+    passed: tuple[str, ...]
+    failed: tuple[str, ...]
+
+
 class Sealed(Noun):
     """One file as the seal has it."""
 
@@ -79,14 +91,29 @@ class Sealed(Noun):
 
 
 def seal(directory: Path, record: Record, key: Path | None = None) -> Path:
-    """Write the seal of everything in `directory` as it is now, signed when there is a key (a private key in PEM).
+    """Write the seal of everything in a record's `directory` as it is now, signed when there is a key (PEM).
 
     Returns the seal's path. Raises SealError for an unusable key, RecordError when it can't be written.
     """
+    return seal_as(directory, subject(record), key)
+
+
+def subject(record: Record) -> Subject:
+    """What is sealed with a record."""
+    return Subject(
+        images=((record.image.ref, record.image.id),) if record.image else (),
+        verdict=record.verdict,
+        passed=tuple(t.nodeid for t in record.tests if t.outcome == "passed"),
+        failed=tuple(t.nodeid for t in record.tests if t.outcome in ("failed", "error")),
+    )
+
+
+def seal_as(directory: Path, what: Subject, key: Path | None = None) -> Path:
+    """As `seal`, for a directory that is not one record's."""
     from securesystemslib.dsse import Envelope
     from securesystemslib.signer import CryptoSigner
 
-    envelope = Envelope(_payload(record, manifest(directory)), PAYLOAD, {})
+    envelope = Envelope(_payload(what, manifest(directory)), PAYLOAD, {})
     keys: dict[str, str] = {}
     if key is not None:
         private = private_key(key)
@@ -169,18 +196,16 @@ def _short(block: bytes) -> str:
     return hashlib.sha256(block).hexdigest()[:SHORT]
 
 
-def _payload(record: Record, files: tuple[Sealed, ...]) -> bytes:
+def _payload(what: Subject, files: tuple[Sealed, ...]) -> bytes:
     """The in-toto statement: what was judged, by which files, with which result."""
-    image = record.image
-    judged = [{"name": image.ref, "digest": {"sha256": image.id.removeprefix("sha256:")}}] if image else []
-    sealed = next((f for f in files if f.name == RECORD_FILE), None)
-    judged += [{"name": RECORD_FILE, "digest": {"sha256": sealed.sha256}}] if sealed else []
+    judged = [{"name": ref, "digest": {"sha256": held.removeprefix("sha256:")}} for ref, held in what.images]
+    judged += [{"name": f.name, "digest": {"sha256": f.sha256}} for f in files if f.name in HEADS]
     statement = {
         "_type": STATEMENT,
         "subject": judged,
         "predicateType": PREDICATE,
         "predicate": {
-            "result": RESULTS.get(record.verdict, "FAILED"),
+            "result": RESULTS.get(what.verdict, "FAILED"),
             "configuration": [
                 {
                     "name": f.name,
@@ -189,8 +214,8 @@ def _payload(record: Record, files: tuple[Sealed, ...]) -> bytes:
                 }
                 for f in files
             ],
-            "passedTests": [t.nodeid for t in record.tests if t.outcome == "passed"],
-            "failedTests": [t.nodeid for t in record.tests if t.outcome in ("failed", "error")],
+            "passedTests": list(what.passed),
+            "failedTests": list(what.failed),
         },
     }
     return json.dumps(statement, indent=1).encode()
@@ -235,7 +260,7 @@ def _broken(raw: bytes, record: Record | None, found: tuple[Sealed, ...]) -> Mis
     what = "the seal itself was changed"
     if record is None:
         return Mismatch(file=FILE, byte=0, exact=False, what=f"{what}, and {RECORD_FILE} can't be read")
-    wanted = _text(Envelope(_payload(record, found), PAYLOAD, {}), {}).encode()
+    wanted = _text(Envelope(_payload(subject(record), found), PAYLOAD, {}), {}).encode()
     at = _first_difference(raw, wanted)
     mended = raw[:at] + wanted[at : at + 1] + raw[at + 1 :]
     return Mismatch(file=FILE, byte=at, exact=_parse(mended) is not None, what=what)

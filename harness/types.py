@@ -173,6 +173,15 @@ class Mend(StrEnum):
     SCENE = "scene"  # end the scene (free the port, start the engine), then the same start
 
 
+class Load(Noun):
+    """Requests of random tokens, as many at once as `streams`: what `vllm bench serve` is asked to send."""
+
+    streams: int
+    prompts: int
+    input_tokens: int
+    output_tokens: int
+
+
 class Expectation(Noun):
     """What a variant does on one bench, and what that bench cannot show of it, each with its reason."""
 
@@ -193,6 +202,8 @@ class Expectation(Noun):
     """The snapshot of the model (40 hexadecimal digits) that must be served; empty: the cache's `refs/main`."""
     needle_tokens: int | None = None
     """Length of the prompt in which one sentence must be found, in tokens; None: nine tenths of `--max-model-len`."""
+    loads: tuple[Load, ...] = ()
+    """What speed is measured under; empty: it is not."""
     unproven: tuple[str, ...] = ()
     """What this bench cannot show."""
     note: str = ""
@@ -243,6 +254,8 @@ class Host(Noun):
     """Vendor, version and date of the firmware."""
     dgx_os: str | None = None
     """Release of DGX OS, where /etc/dgx-release says it."""
+    name: str | None = None
+    """The host's name: which box this is, where no serial number says it."""
 
     @property
     def is_gb10(self) -> bool:
@@ -284,6 +297,39 @@ class Measurement(Noun):
     unit: str
     limit: float | None = None
     ok: bool = True
+
+
+class Judgement(StrEnum):
+    """What is said of one measured value of a deployment's speed."""
+
+    PASSED = "passed"  # within what is noise
+    WARNED = "warned"  # worse, from 3 %
+    FAILED = "failed"  # worse, from 8 %, or impossible
+    UNCONFIRMED = "unconfirmed"  # outside the band once: two redeployments say whether that was noise
+    INCONCLUSIVE = "inconclusive"  # measured under bad conditions
+    UNJUDGED = "unjudged"  # nothing to judge by: too little history, no ceiling on this bench
+
+
+class Judged(Noun):
+    """One measured value as it was judged, with everything it was judged by, in the measurement's unit."""
+
+    name: str
+    """The measurement's."""
+    value: float
+    """As judged: after confirming redeployments the median of the three."""
+    unit: str
+    verdict: Judgement
+    reason: Text
+    baseline: float | None = None
+    """Median of the last good deployments like this one; None: there are too few."""
+    mad: float | None = None
+    """Their median absolute deviation from it."""
+    ratio: float | None = None
+    """`value` ÷ `baseline`."""
+    limit: float | None = None
+    """From here on the value fails."""
+    past: tuple[float, ...] = ()
+    """The values of those deployments, the newest last."""
 
 
 class Change(Noun):
@@ -471,8 +517,8 @@ class Dialect(Noun):
     """Whether the log names the MXFP4 backend of the experts."""
     caps_n: bool
     """Whether a huge `n` is refused; without a cap it must not be tried."""
-    known_500: tuple[str, ...] = ()
-    """Texts of internal errors that this version gives to requests nobody sends: recorded, not judged."""
+    known_500: dict[str, tuple[str, ...]] = {}
+    """Endpoint → texts of internal errors that this version gives to requests nobody sends: recorded, not judged."""
     note: str = ""
     """Why this row stands for a version that was not read."""
 

@@ -4,7 +4,7 @@ Marks, `pytest --markers`, `python -m harness plan`, preflight and the suites al
 Start budgets are the published load times with room (docs/decisions/0003-budgets.md).
 """
 
-from harness.types import DockerOptions, Expectation, Mount, Ulimit, Variant
+from harness.types import DockerOptions, Expectation, Load, Mount, Ulimit, Variant
 
 IMAGE = "nvcr.io/nvidia/vllm:25.09-py3"
 PORT = 8000
@@ -35,6 +35,12 @@ MINIATURE = (
     "the engine is vLLM's CPU build: GPU kernels, CUDA graphs and unified memory are not exercised",
 )
 
+BRISK = tuple(Load(streams=c, prompts=8 * c, input_tokens=1024, output_tokens=256) for c in (1, 8, 32))
+DENSE = tuple(Load(streams=c, prompts=8 * c, input_tokens=1024, output_tokens=64) for c in (1, 8))
+"""For a dense model near 5 tok/s: 256 tokens would take a minute a request."""
+SMALL = tuple(Load(streams=c, prompts=8 + c, input_tokens=128, output_tokens=32) for c in (1, 8))
+"""Seconds on the CPU bench, but for the client's own start."""
+
 VARIANTS = (
     Variant(
         name="gpt-oss-120b",
@@ -56,12 +62,14 @@ VARIANTS = (
         benches={
             "gb10": Expectation(
                 start_budget_s=1200,
+                loads=BRISK,
                 phase_budgets_s=HUNG,
                 disk_gib=70,
                 note="NVIDIA lists gpt-oss from image 25.10; on 25.09 public reports disagree, so the hardware decides",
             ),
             "cpu": Expectation(
                 start_budget_s=900,
+                loads=SMALL,
                 memory_gib=4,
                 disk_gib=1,
                 needle_tokens=23,
@@ -86,9 +94,10 @@ VARIANTS = (
         ),
         docker=ALWAYS,
         benches={
-            "gb10": Expectation(start_budget_s=720, phase_budgets_s=HUNG, disk_gib=60),
+            "gb10": Expectation(start_budget_s=720, phase_budgets_s=HUNG, disk_gib=60, loads=DENSE),
             "cpu": Expectation(
                 start_budget_s=900,
+                loads=SMALL,
                 memory_gib=4,
                 disk_gib=1,
                 needle_tokens=600,
@@ -116,6 +125,7 @@ VARIANTS = (
         benches={
             "gb10": Expectation(
                 start_budget_s=720,
+                loads=DENSE,
                 phase_budgets_s=HUNG,
                 disk_gib=60,
                 note="upstream vLLM 0.10.1.1, the version in image 25.09, refuses MXFP4 for dense layers "
@@ -124,6 +134,7 @@ VARIANTS = (
             ),
             "cpu": Expectation(
                 start_budget_s=900,
+                loads=SMALL,
                 memory_gib=4,
                 disk_gib=1,
                 needle_tokens=600,

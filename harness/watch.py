@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -26,18 +27,77 @@ if TYPE_CHECKING:
     from harness.engine import Container
 
 POLL_S = 0.05
-"""Between two looks at `/health`, each about a millisecond of CPU."""
+"""Between two looks at `/health`, each a fraction of a millisecond of CPU."""
 SLOW_POLL_S = 0.25
 """The same, after the first minute."""
+EAGER_POLL_S, EAGER_FOR_S = 0.005, 2.0
+"""The same once the log says that the start is complete, and for how long: the server listens a moment later."""
 HEALTH_TIMEOUT_S = 5.0
 GRACE_S = 0.25
 """After an answer that tells of a failure, time for the log line about it to arrive."""
 FATAL_GRACE_S = 3.0
-"""After a fatal line, time for its cause, which may follow it, and for the exit."""
+"""After a fatal line, time for its cause, which may follow it, and for the exit; no more than is needed."""
 DRAIN_S = 5.0
 """After an exit, time for the last of the log to arrive."""
 LONGEST_LINE = 1 << 20
 """Bytes after which an unfinished line is passed on, so that memory stays flat."""
+
+
+BACKLOG = 16 << 20
+"""Bytes of the log that wait in memory for the disk."""
+STALL_S = 1.0
+"""Once so many wait, time for the disk to take some; then the log is given up, or the container would stall."""
+
+
+class Spool:
+    """Appends to a file from a thread of its own, so that a full or stalled disk stops nobody who has data for it."""
+
+    def __init__(self, path: Path) -> None:
+        self.lost = ""
+        """Why the file is incomplete; nothing more is written then."""
+        self._path, self._given, self._written = path, 0, 0
+        self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._progress = threading.Event()
+        self._thread = threading.Thread(target=self._write, name="watch-spool", daemon=True)
+        self._thread.start()
+
+    def put(self, data: bytes) -> None:
+        """Hand `data` over. Waits only where BACKLOG is full, and at most STALL_S without progress."""
+        while not self.lost and self._given - self._written > BACKLOG:
+            self._progress.clear()
+            if self._given - self._written > BACKLOG and not self._progress.wait(STALL_S):
+                self.lost = f"{self._path} could not be written on (the disk took nothing for {STALL_S:.0f} s)"
+        if not self.lost:
+            self._given += len(data)
+            self._queue.put(data)
+
+    def close(self) -> None:
+        """Wait until everything is written, or the disk has stalled."""
+        self._queue.put(None)
+        while self._thread.is_alive():
+            before = self._written
+            self._thread.join(DRAIN_S)
+            if self._thread.is_alive() and self._written == before:
+                self.lost = self.lost or f"{self._path} is incomplete (the disk took nothing for {DRAIN_S:.0f} s)"
+                return
+
+    def _write(self) -> None:
+        try:
+            with self._path.open("ab", buffering=0) as file:
+                while (data := self._queue.get()) is not None and not self.lost:
+                    _all(file, data)
+                    self._written += len(data)
+                    self._progress.set()
+        except OSError as error:
+            self.lost = f"{self._path} could not be written on ({error.strerror})"
+            self._progress.set()
+
+
+def _all(file: IO[bytes], data: bytes) -> None:
+    """Write all of `data`, in as many pieces as the disk takes it."""
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) :]
 
 
 class PhaseSeen(Noun):
@@ -60,17 +120,23 @@ class Watch:
         self._wake = threading.Event()  # `/health` is worth a look now
         self._over = threading.Event()
         self._ended = threading.Event()
+        self._settled = threading.Event()  # a failure is certain, and nothing that follows can change its cause
         self._lost: str | None = None
-        self.unwritten = ""
-        """Why the log file is incomplete; the output is read on nevertheless, or the container would stall."""
+        self._spool: Spool | None = None
         self._failure: Diagnosis | None = None
         self._fatal_seen = False
         self._stood_down = False
-        self._lock = threading.Lock()
+        self._announced = False
+        self._lock = threading.RLock()  # of the reader, which is asked while it reads
         self.guard: Guard | None = None
         self._container: Container | None = None
         self._drain: threading.Thread | None = None
         self._threads: list[threading.Thread] = []
+
+    @property
+    def unwritten(self) -> str:
+        """Why the log file is incomplete, or empty; the output is read on nevertheless."""
+        return self._spool.lost if self._spool else ""
 
     def attach(self, container: Container) -> None:
         """Read the output of a created container from its first byte, and wait for its end."""
@@ -100,25 +166,24 @@ class Watch:
                 spent = time.monotonic() - self.begun
                 step.at(spent, note=self.phases[-1].name if self.phases else "starting")
                 try:
-                    news = self._news.get(timeout=max(0.0, min(0.5, budget_s - spent)))
+                    left_s, _ = self._left(budget_s, phase_budgets_s or {})
+                    news = self._news.get(timeout=max(0.0, min(0.5, left_s)))
                 except queue.Empty:
-                    late = self._late(budget_s, phase_budgets_s or {})
-                    if late is not None:
-                        return self._fail(timed_out_s=late)
+                    left_s, limit_s = self._left(budget_s, phase_budgets_s or {})
+                    if left_s <= 0:
+                        return self._fail(timed_out_s=limit_s)
                     continue
                 if news == "ready":
                     return None
                 return self.failure()
 
-    def _late(self, budget_s: float, phase_budgets_s: Mapping[str, float]) -> float | None:
-        """The budget in seconds that has been used up, of the current phase or of the whole start; None: neither."""
+    def _left(self, budget_s: float, phase_budgets_s: Mapping[str, float]) -> tuple[float, float]:
+        """Seconds left of the budget that ends first, the current phase's or the whole start's; and that budget."""
         spent = time.monotonic() - self.begun
-        if self.phases:
-            phase = self.phases[-1]
-            limit = phase_budgets_s.get(phase.name)
-            if limit is not None and spent - phase.at_s >= limit:
-                return limit
-        return budget_s if spent >= budget_s else None
+        left = [(budget_s - spent, budget_s)]
+        if self.phases and (limit := phase_budgets_s.get(self.phases[-1].name)) is not None:
+            left.append((self.phases[-1].at_s + limit - spent, limit))
+        return min(left)
 
     def until_failed(self, budget_s: float) -> Diagnosis | None:
         """Wait at most `budget_s` seconds for the container's end, which must come; None when it did not."""
@@ -131,7 +196,14 @@ class Watch:
     def complaint(self, answer: str) -> Diagnosis | None:
         """Why a request failed while the container lives: what the log says of it, else what the answer says."""
         self._over.wait(GRACE_S)  # the log line follows the answer
-        return self.failure() or self.reader.diagnosis() or diagnose(answer)
+        failed = self.failure()
+        with self._lock:
+            return failed or self.reader.diagnosis() or diagnose(answer)
+
+    def await_end(self) -> None:
+        """After a fatal line: give the container the time to end, so that its exit and last lines can be recorded."""
+        if self._fatal_seen and self._ended.wait(FATAL_GRACE_S) and self._drain is not None:
+            self._drain.join(DRAIN_S)
 
     def stand_down(self) -> None:
         """From now on an end of the container is wanted: none counts as a failure any more."""
@@ -147,7 +219,7 @@ class Watch:
                 self._drain.join(DRAIN_S)
             return self._fail()
         if self._failure is None and self._fatal_seen:
-            self._ended.wait(FATAL_GRACE_S)
+            self._settled.wait(FATAL_GRACE_S)
             if self._ended.is_set() and self._drain is not None:
                 self._drain.join(DRAIN_S)
             return self._fail()
@@ -206,32 +278,36 @@ class Watch:
 
     def _read(self, output: Iterable[bytes]) -> None:
         pending = b""
-        with self._log.open("ab", buffering=0) as file:
+        self._spool = spool = Spool(self._log)
+        try:
             for chunk in output:
                 whole, newline, rest = (pending + chunk).rpartition(b"\n")
                 pending = rest
                 if len(pending) > LONGEST_LINE:
                     whole, newline, pending = whole + newline + pending, b"", b""
                 if whole or newline:
-                    self._take(file, whole + newline)
+                    self._take(spool, whole + newline)
             if pending:
-                self._take(file, pending)
+                self._take(spool, pending)
+        finally:
+            spool.close()
 
-    def _take(self, file: IO[bytes], data: bytes) -> None:
+    def _take(self, spool: Spool, data: bytes) -> None:
         clean = self._redactor.data(data)
-        if not self.unwritten:
-            try:
-                file.write(clean)
-            except OSError as error:
-                self.unwritten = f"{self._log} could not be written on ({error.strerror})"
-        before = len(self.reader.phases)
-        fatal = self.reader.feed(clean)
-        now = time.monotonic() - self.begun
-        self.phases += [PhaseSeen(name=phase.name, at_s=now) for phase in self.reader.phases[before:]]
-        if self.reader.ready:
+        spool.put(clean)
+        with self._lock:
+            before = len(self.reader.phases)
+            fatal = self.reader.feed(clean)
+            now = time.monotonic() - self.begun
+            self.phases += [PhaseSeen(name=phase.name, at_s=now) for phase in self.reader.phases[before:]]
+            if fatal is not None:
+                self._fatal_seen = True
+            if self._fatal_seen and self.reader.settled:
+                self._settled.set()
+        if self.reader.ready and not self._announced:
+            self._announced = True
             self._wake.set()
         if fatal is not None:
-            self._fatal_seen = True
             self._news.put("fatal")
 
     def _await_exit(self, ends: Iterator[Exit]) -> None:
@@ -245,16 +321,30 @@ class Watch:
             if self.exit is None:
                 self._lost = "the Docker Engine stopped reporting on the container"
         self._ended.set()
+        self._settled.set()
         if not self._over.is_set():  # otherwise it was taken down by ourselves
             self._news.put("exit")
 
     def _await_health(self, base_url: str) -> None:
-        from harness.api import Api
-
-        with Api(base_url, timeout_s=HEALTH_TIMEOUT_S) as api:
-            while not self._over.is_set():
-                if api.health().status == 200:
-                    self._news.put("ready")
-                    return
-                self._wake.wait(POLL_S if time.monotonic() - self.begun < 60 else SLOW_POLL_S)
+        eager_until = 0.0
+        while not self._over.is_set():
+            if _healthy(base_url):
+                self._news.put("ready")
+                return
+            now = time.monotonic()
+            usual_s = POLL_S if now - self.begun < 60 else SLOW_POLL_S
+            if self._wake.wait(EAGER_POLL_S if now < eager_until else usual_s):
+                eager_until = time.monotonic() + EAGER_FOR_S
                 self._wake.clear()
+
+
+def _healthy(base_url: str) -> bool:
+    """Whether `/health` answers 200 now. Asked some thousand times a start, so without a client's machinery."""
+    connection = HTTPConnection(base_url.removeprefix("http://"), timeout=HEALTH_TIMEOUT_S)
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()

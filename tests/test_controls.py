@@ -28,6 +28,7 @@ from harness.failures import FAILURES
 from harness.flags import resolve
 from harness.launch import Launched
 from harness.lifecycle import Died, Stopped, recovery_s
+from harness.perf import Loaded
 from harness.record import Recorder
 from harness.types import (
     Answer,
@@ -37,6 +38,8 @@ from harness.types import (
     DockerFlags,
     Holder,
     Image,
+    Judged,
+    Judgement,
     Mount,
     Stage,
     Stream,
@@ -57,6 +60,26 @@ REVISION = "0123456789abcdef0123456789abcdef01234567"
 """The snapshot in that log."""
 CAME_BACK = Stream(method="POST", url="/v1/completions", status=200, seconds=1.0)
 DEAD = diagnose((LOGS / "engine-dead" / "engine-killed.log").read_bytes(), exit_code=0, container="vllm-gpt-oss")
+
+
+SWIFT = Judged(
+    name="perf.c1.median_tpot", value=20, unit="ms", verdict=Judgement.PASSED, reason=Text(en="as before", zh_tw="如前")
+)
+
+
+def good_loads() -> tuple[Loaded, ...]:
+    """Loads that went well: 20 ms a token."""
+    return tuple(
+        Loaded(
+            load=load,
+            completed=load.prompts,
+            failed=0,
+            tokens=load.prompts * load.output_tokens,
+            generated=load.prompts * load.output_tokens + 2 * load.output_tokens,
+            figures={"output_throughput": 50.0 * load.streams, "median_tpot": 20.0},
+        )
+        for load in find("gpt-oss-120b").benches["cpu"].loads
+    )
 
 
 @dataclass
@@ -91,6 +114,10 @@ class World:
     weights: bytes | None = b"weights"
     stopped: Stopped = field(default_factory=lambda: Stopped(exit_code=0, stop_s=1.0, stream=CAME_BACK))
     died: Died = field(default_factory=lambda: Died(statuses=(200, 503, None), exit_code=0, exit_s=2.0, diagnosis=DEAD))
+
+    loads: tuple[Loaded, ...] = field(default_factory=good_loads)
+    per_token_ms: float = 20.0
+    judged: tuple[Judged, ...] = (SWIFT,)
 
     def changed(self, played: Played) -> Played:
         """What is played, changed. An error in the change must not pass for a fault."""
@@ -186,6 +213,18 @@ class FakeRun:
     def kill_the_engine(self, attempt: Attempt) -> Died:  # noqa: ARG002
         """The death of the engine process."""
         return self.world.died
+
+    def loads(self, attempt: Attempt) -> tuple[Loaded, ...]:  # noqa: ARG002
+        """What the load did."""
+        return self.world.loads
+
+    def time_per_token(self, attempt: Attempt) -> float:  # noqa: ARG002
+        """The second client."""
+        return self.world.per_token_ms
+
+    def judged(self, attempt: Attempt) -> tuple[Judged, ...]:  # noqa: ARG002
+        """What is said of the speed."""
+        return self.world.judged
 
 
 def launch_of(flags: DockerFlags, outcome: Deployment | Diagnosis, start_s: float = 0.1) -> Launched:

@@ -17,10 +17,11 @@ import pytest
 
 import suites.test_concurrency
 from harness.api import CHAT, COMPLETIONS, RESPONSES, samples
+from harness.types import Judgement
 from harness.verification import CAPITAL
 from suites.test_limits import WRONG
 from tests.tape import Played, Tape, key
-from tests.test_controls import CAME_BACK, OTHER, Fault, World, ask, environment, made, suite_tests
+from tests.test_controls import CAME_BACK, OTHER, SWIFT, Fault, World, ask, environment, made, suite_tests
 
 TAPE = Tape.load(Path(__file__).parent / "captured" / "gpt-oss-120b.tape")
 LEFT_HANGING = CAME_BACK.model_copy(update={"broken": "ReadTimeout: timed out"})
@@ -207,6 +208,11 @@ def variant(name: str) -> Fault:
 def more_log(line: str) -> Fault:
     """The log has one more line."""
     return lambda world: setattr(world, "log", world.log + f"{line}\n".encode())
+
+
+def loaded(**changes: Any) -> Fault:
+    """The first load went otherwise."""
+    return lambda world: setattr(world, "loads", (world.loads[0].model_copy(update=changes), *world.loads[1:]))
 
 
 def ended(what: str, **changes: Any) -> Fault:
@@ -614,6 +620,30 @@ API_CONTROLS: dict[str, dict[str, Fault]] = {
         "another version's status": ended("died", statuses=(200, 500)),
         "not noticed": ended("died", diagnosis=None),
         "another cause": ended("died", diagnosis=OTHER),
+    },
+    "test_every_request_of_the_load_completes": {
+        "no result": loaded(problem="exit code 1"),
+        "a request failed": loaded(failed=1),
+        "a request is missing": loaded(completed=8),
+        "a token is missing": loaded(tokens=1),
+        "no throughput": loaded(figures={"output_throughput": 0.0}),
+        "a load was left out": lambda world: setattr(world, "loads", world.loads[:1]),
+        "no load": lambda world: setattr(world, "loads", ()),
+    },
+    "test_the_engine_counted_the_same_tokens": {
+        "fewer": loaded(generated=1.0),
+        "many more": loaded(generated=1e6),
+    },
+    "test_a_second_client_measures_the_same": {
+        "much slower": lambda world: setattr(world, "per_token_ms", 31.0),
+        "much faster": lambda world: setattr(world, "per_token_ms", 9.0),
+    },
+    "test_the_speed_is_what_this_box_gave_before": {
+        "too slow": lambda world: setattr(
+            world, "judged", (SWIFT, SWIFT.model_copy(update={"verdict": Judgement.FAILED}))
+        ),
+        "nothing was judged": lambda world: setattr(world, "judged", ()),
+        "nothing was measured": lambda world: setattr(world, "loads", ()),
     },
     "test_a_wrong_value_is_refused_as_documented": refusals(chat)
     | {

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from harness.comparison import Compared
 from harness.record import Record
-from harness.types import Diagnosis, Measurement
+from harness.types import Diagnosis, Judged, Measurement
 
 
 class Bar(NamedTuple):
@@ -101,6 +102,23 @@ def memory(record: Record) -> Curve | None:
         floor=None if floor is None else round(100 - _percent(floor, top), 2),
         marks=tuple(_percent(p.at_s, right) for p in record.phases if p.at_s <= right),
     )
+
+
+def judged(one: Judged) -> Trend | None:
+    """The baseline's deployments and the one that was judged, from old to new; None where there is no baseline."""
+    verdict = {"failed": "rejected", "passed": "accepted"}.get(one.verdict.value, "inconclusive")
+    past = [(value, "") for value in one.past]
+    return trend([*past, (one.value, verdict)], one.limit, ()) if one.past else None
+
+
+def spread(compared: Compared) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Where the deployments of both images lie on one line, the least at 3 and the greatest at 97."""
+    every = (*compared.before, *compared.after)
+    low, width = min(every), max(every) - min(every) or 1.0
+    before, after = (
+        tuple(round(3 + (value - low) / width * 94, 2) for value in side) for side in (compared.before, compared.after)
+    )
+    return before, after
 
 
 class Trend(NamedTuple):

@@ -15,12 +15,14 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.comparison import Comparison
 from harness.difference import SECTIONS, outcome
-from harness.history import Listing
-from harness.record import Record, Summary, blocking
+from harness.history import Listing, missed, quiet
+from harness.record import Night, Record, Summary, blocking
+from harness.release import Release
 from harness.report import charts, texts
 from harness.report.log import Excerpt
-from harness.types import Changes, DockerFlags, Text
+from harness.types import Changes, DockerFlags, Text, Verdict
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -28,12 +30,14 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 PARTS = (
-    *("diagnosis", "start-up", "memory", "measurements", "tests", "findings"),
+    *("diagnosis", "speed", "start-up", "memory", "measurements", "tests", "findings"),
     *("since", "replay", "identity", "flags", "preflight", "log", "files"),
 )
 """The parts of a record's page, in order."""
 ROWS = 300
 """Records that the list shows at once; a browser takes minutes to lay out ten thousand."""
+NIGHTS = 14
+"""Nights that the list shows at once, and times without a record."""
 TREND_RUNS = 200
 """Runs of one variant on one bench that a trend shows, the newest."""
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef\ufffe\uffff]")
@@ -46,6 +50,7 @@ def page(record: Record, log: Excerpt | None) -> str:
     start = next((m for m in record.measurements if m.name == "start"), None)
     there = {
         "diagnosis": record.diagnosis,
+        "speed": record.judgements or record.conditions,
         "memory": start or record.memory,
         "measurements": record.measurements,
         "findings": record.findings,
@@ -61,6 +66,7 @@ def page(record: Record, log: Excerpt | None) -> str:
         blocking=blocking(record),
         bars=charts.timeline(record),
         memory=charts.memory(record),
+        judged=[(one, charts.judged(one)) for one in record.judgements],
         least=min(record.memory, key=lambda point: point.available_gib, default=None),
         start=start,
         counts={o: sum(t.outcome == o for t in record.tests) for o in ("passed", "failed", "error", "skipped")},
@@ -78,8 +84,18 @@ def difference(changes: Changes) -> str:
     return _render("difference.html", changes=changes, outcome=outcome(changes), sections=SECTIONS)
 
 
-def index(listing: Listing) -> str:
-    """The page that lists every record under one directory, newest first."""
+def comparison(compared: Comparison) -> str:
+    """The page of two images' speeds."""
+    return _render("comparison.html", compared=compared, spread=charts.spread)
+
+
+def release(gated: Release) -> str:
+    """The page of a release's verdict, as it lies in its bundle."""
+    return _render("release.html", release=gated, sections=SECTIONS, spread=charts.spread)
+
+
+def index(listing: Listing, nights: Sequence[Night] = ()) -> str:
+    """The page that lists every record and night under one directory, newest first. `nights` come the newest last."""
     newest = sorted(listing.records, key=lambda one: (one.started, one.directory), reverse=True)
     return _render(
         "index.html",
@@ -87,6 +103,9 @@ def index(listing: Listing) -> str:
         unreadable=listing.unreadable,
         at_once=ROWS,
         trends=trends(newest),
+        nights=lines_of(nights),
+        nights_at_once=NIGHTS,
+        quiet=quiet(listing)[: -NIGHTS - 1 : -1],
         choices={
             field: sorted({str(getattr(one, field)) for one in newest})
             for field in ("variant", "bench", "image", "verdict")
@@ -100,6 +119,19 @@ def fleet(units: Sequence[str], newest: Sequence[tuple[tuple[str, str], Any]], c
     A result has `job`, `unit`, `verdict`, `reason`, `record`; a campaign has `id`, `started`, `results`.
     """
     return _render("fleet.html", units=units, newest=newest, campaigns=campaigns)
+
+
+def lines_of(nights: Sequence[Night]) -> list[dict[str, Any]]:
+    """A line a night, the newest first, and one for those that were missed between two of them."""
+    made: list[dict[str, Any]] = []
+    for at, night in enumerate(nights):
+        gap = missed(nights[at - 1].started, night.started, night.every_days) if at else 0
+        made += [{"missed": gap, "since": nights[at - 1].started, "until": night.started}] if gap else []
+        found = {one.since for one in night.judged}
+        compared = next((word for word in ("regressed", "changed", "same", "first") if word in found), "")
+        accepted = sum(one.verdict is Verdict.ACCEPTED for one in night.judged)
+        made.append({"missed": 0, "night": night, "compared": compared, "accepted": accepted})
+    return made[::-1]
 
 
 def trends(newest: Sequence[Summary]) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from harness.difference import sentence
-from harness.record import Record
+from harness.record import Night, Record
 from harness.types import Changes, Measurement, Verdict
 
 LARGEST = 64 * 1024
@@ -110,6 +110,26 @@ def render(record: Record) -> str:
         ),
         "## Files",
         *bullets([f"{a.name}, {a.bytes} bytes, sha256 {a.sha256}" for a in record.attachments]),
+    ]
+    return capped("\n\n".join(parts) + "\n")
+
+
+def night(told: Night) -> str:
+    """One night, for a terminal or the step summary of a CI system."""
+    worse = [f"{one.variant}: {sentence}" for one in told.judged for sentence in one.worse]
+    parts = [
+        f"# {SYMBOLS[told.verdict]} {told.verdict.value}: the night of {told.started:%Y-%m-%d %H:%M} UTC"
+        f" on {escape(told.host)}",
+        f"{escape(told.reason)}.",
+        *bullets(told.notes),
+        table(
+            ("variant", "bench", "verdict", "since the last accepted", "reason", "record"),
+            (
+                (j.variant, j.bench, f"{SYMBOLS[j.verdict]} {j.verdict.value}", j.since, j.reason[:300], j.directory)
+                for j in told.judged
+            ),
+        ),
+        *(["## Worse than the last accepted record", *bullets(worse[:SHOWN])] if worse else []),
     ]
     return capped("\n\n".join(parts) + "\n")
 

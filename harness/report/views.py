@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.history import directories, listing
+from harness.history import Listing, directories, listing, nights
 from harness.record import FILE, Record, read, write_atomically
 from harness.report import ctrf, html, junit, markdown
 from harness.report.log import excerpt
@@ -36,7 +36,12 @@ def write_index(reports: Path) -> None:
     for directory in (reports / one.directory for one in listed.records):
         if not (directory / INDEX).exists():
             write(read(directory), directory)
-    write_atomically(reports / INDEX, html.index(listed))
+    write_atomically(reports / INDEX, _index(reports, listed))
+
+
+def _index(reports: Path, listed: Listing) -> str:
+    found, bad = nights(reports)
+    return html.index(listed._replace(unreadable=listed.unreadable + bad), found)
 
 
 def render_again(place: Path) -> list[Path]:
@@ -53,5 +58,5 @@ def render_again(place: Path) -> list[Path]:
     good = [directory for directory in directories(place) if directory.name not in bad]
     for directory in good:
         write(read(directory), directory)
-    write_atomically(place / INDEX, html.index(listed))
+    write_atomically(place / INDEX, _index(place, listed))
     return [*(directory / INDEX for directory in good), place / INDEX]

@@ -97,6 +97,9 @@
     });
   }
 
+  const stale = document.getElementById("stale"); // the page itself can't know when nobody writes it any more
+  if (stale) stale.hidden = Date.now() - Date.parse(stale.dataset.newest) < 7 * 864e5;
+
   const fields = all("#record-filters select");
   const rows = all("#record-rows > tr");
   const groups = all("article.trend");

@@ -1,0 +1,111 @@
+"""Behind suites/test_perf.py: the second client's arithmetic, the conditions, the judgement by earlier records."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from harness.attempt import Attempt
+from harness.conditions import Box, measurements, problems
+from harness.perf import LoadError, judge, per_token_ms
+from harness.record import FILE, Recorder, TestOutcome, read
+from harness.types import Event, Judgement, Measurement, Stream, Verdict
+from harness.weights import page_cache
+from tests import samples
+
+PASSED = TestOutcome(nodeid="suites/test_perf.py::test", requirement="", outcome="passed", seconds=1)
+QUIET = Box(available_gib=20, busy=0.01, gpu={})
+
+
+def stream(*, tokens: int, times: tuple[float, ...], **changes: object) -> Stream:
+    """A stream whose pieces came at `times`, and whose usage says `tokens`."""
+    said = [Event(at_s=at, data='{"choices": [{"text": "a"}]}') for at in times]
+    usage = Event(at_s=9, data=f'{{"choices": [], "usage": {{"completion_tokens": {tokens}}}}}')
+    made = Stream(method="POST", url="/v1/completions", status=200, events=(*said, usage), seconds=9)
+    return made.model_copy(update=changes)
+
+
+def test_the_time_per_token_is_that_after_the_first_and_by_usage() -> None:
+    """Pieces of several tokens don't make it longer."""
+    assert per_token_ms(stream(tokens=11, times=(1.0, 1.5, 2.0))) == pytest.approx(100)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        stream(tokens=11, times=(1.0,)),
+        stream(tokens=1, times=(1.0, 2.0)),
+        stream(tokens=11, times=(1.0, 2.0), status=500),
+        stream(tokens=11, times=(1.0, 2.0), broken="cut off"),
+    ],
+)
+def test_a_broken_stream_has_no_time_per_token(bad: Stream) -> None:
+    """It is an error, never a number."""
+    with pytest.raises(LoadError, match="no time per token"):
+        per_token_ms(bad)
+
+
+@pytest.mark.parametrize(
+    ("box", "told"),
+    [
+        (QUIET.model_copy(update={"busy": 0.5}), "50% of the CPU"),
+        (QUIET.model_copy(update={"available_gib": 1.0}), "1.0 GiB"),
+        (QUIET.model_copy(update={"gpu": {"clocks_throttle_reasons.hw_thermal_slowdown": "Active"}}), "too hot"),
+        (QUIET.model_copy(update={"strangers": ("17 ollama",)}), "17 ollama"),
+    ],
+)
+def test_bad_conditions_are_named(box: Box, told: str) -> None:
+    """A quiet box has none."""
+    assert not problems(QUIET, QUIET)
+    assert told in "".join(one.en for one in problems(box, QUIET))
+
+
+def test_what_nvidia_smi_does_not_know_is_left_out() -> None:
+    """`[N/A]` is unknown, not zero."""
+    box = QUIET.model_copy(update={"gpu": {"clocks.sm": "2418 MHz", "power.draw": "[N/A]"}})
+    found = {m.name: m.value for m in measurements(box, QUIET)}
+    assert found["perf.before.clocks_sm"] == 2418
+    assert "perf.before.power_draw" not in found
+
+
+def test_weights_that_were_just_read_are_warm(tmp_path: Path) -> None:
+    """And what is not there is not known."""
+    cache = tmp_path / "huggingface" / "hub" / "models--org--model"
+    (cache / "refs").mkdir(parents=True)
+    (cache / "snapshots" / "abc").mkdir(parents=True)
+    (cache / "refs" / "main").write_text("abc")
+    assert page_cache(tmp_path, "org/model") is None
+    file = cache / "snapshots" / "abc" / "model.safetensors"
+    file.write_bytes(b"x" * 1_000_000)
+    assert len(file.read_bytes()) == 1_000_000
+    assert page_cache(tmp_path, "org/model") in ("warm", None)
+
+
+def test_a_slowed_deployment_is_rejected_once_two_more_have_confirmed_it(tmp_path: Path) -> None:
+    """20 % per token, by real records, as suites/test_perf.py does it; number and limit stand in the record."""
+    verdicts = []
+    for day, tpot in enumerate((20.0, 20.2, 19.9, 20.1, 20.0, 24.0, 24.1, 24.0)):
+        directory = tmp_path / f"{day}"
+        directory.mkdir()
+        about = samples.record(
+            record_id=f"run-{day}",
+            started=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day),
+            verdict=Verdict.ACCEPTED,
+            measurements=(Measurement(name="perf.c1.median_tpot", value=tpot, unit="ms"),),
+            tests_available=1,
+            tests=(PASSED,),
+        )
+        recorder = Recorder(about, directory)
+        judged = {
+            one.name: one
+            for one in judge(Attempt(variant=about.variant, bench=about.bench, recorder=recorder, launched=None))
+        }
+        recorder.finish()
+        verdicts.append((judged["perf.c1.median_tpot"].verdict, read(directory / FILE).verdict))
+    assert verdicts[4] == (Judgement.UNJUDGED, Verdict.ACCEPTED)
+    assert verdicts[5:7] == [(Judgement.UNCONFIRMED, Verdict.INCONCLUSIVE)] * 2
+    assert verdicts[7] == (Judgement.FAILED, Verdict.REJECTED)
+    assert "limit 21.6 ms" in recorder.record.reason
+    assert [m.limit for m in recorder.record.measurements] == [pytest.approx(21.6)]
