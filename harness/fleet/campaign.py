@@ -18,7 +18,7 @@ from harness.fleet import box, cluster, jobs, page
 from harness.fleet.inventory import Inventory
 from harness.fleet.jobs import Campaign, Job, Outcome, Result, Seen
 from harness.progress import Row
-from harness.record import Record, Recorder, new_directory, this_harness, write_atomically
+from harness.record import FILE, Record, Recorder, new_directory, this_harness, write_atomically
 from harness.report import views
 from harness.types import Verdict
 from harness.variants import find
@@ -383,13 +383,15 @@ def store(outcome: Outcome, files: dict[str, bytes], reports: Path) -> str:
     """
     if not outcome.record:
         return ""
-    name = f"{outcome.record}-{outcome.unit}"
-    place = reports / name
-    if place.exists():
-        return name  # it is home already
     for file in outcome.files:
         if file.name in files and hashlib.sha256(files[file.name]).hexdigest() != file.sha256:
             raise ValueError(f"{file.name} of {outcome.job.id} was changed on its way")
+    name, count = f"{outcome.record}-{outcome.unit}", 1
+    while (place := reports / name).exists():
+        if (place / FILE).exists() and (place / FILE).read_bytes() == files.get(FILE):
+            return name  # it is home already
+        count += 1  # another job of the same variant on this box, begun within the same second
+        name = f"{outcome.record}-{outcome.unit}-{count}"
     part = reports / f".{name}.part"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)

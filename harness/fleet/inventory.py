@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from harness.types import Noun
 
 CONTROLLER = "controller"
@@ -112,10 +114,9 @@ def parse(raw: dict[str, Any], path: Path) -> Inventory:
     """The inventory in `raw`. Raises InventoryError."""
     try:
         inventory = Inventory.model_validate(raw | {"place": str(path.absolute())})
-    except ValueError as error:
-        first = error.errors()[0] if hasattr(error, "errors") else {"loc": (), "msg": str(error)}
-        where = ".".join(str(part) for part in first["loc"])
-        raise InventoryError(f"{path}: {where}: {first['msg']} → mend that entry") from error
+    except ValidationError as error:
+        told = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:3])
+        raise InventoryError(f"{path}: {told} → mend that entry") from error
     alone = set(inventory.boxes) - {box for boxes in inventory.units.values() for box in boxes}
     inventory = inventory.model_copy(update={"units": inventory.units | {name: (name,) for name in sorted(alone)}})
     if wrong := list(_wrong(inventory)):
