@@ -380,6 +380,17 @@ def test_a_bad_inventory_is_refused_with_what_is_wrong(tmp_path: Path) -> None:
     assert "0.0.0.0" in bad(TWO.replace(f"{NET}.1:", "0.0.0.0:"), tmp_path)
 
 
+def test_the_inventory_of_the_manual_is_one(tmp_path: Path) -> None:
+    """And `fleet up --print` tells every step that it would take there."""
+    text = (ROOT / "docs" / "fleet.md").read_text().partition("```toml\n")[2].partition("```")[0]
+    (tmp_path / "fleet.toml").write_text(text)
+    assert set(inventory.read(tmp_path / "fleet.toml").units) == {"spark-a", "pair"}
+    argv = [sys.executable, "-m", "harness", "fleet", "up", "--print", "--inventory", str(tmp_path / "fleet.toml")]
+    told = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "ExecStart=%h/gb10-acceptance/.venv/bin/python -m harness fleet worker pair" in told
+    assert "systemctl --user restart gb10-fleet-controller.service" in told
+
+
 def test_a_missing_or_expired_certificate_is_told_before_anything_runs(tmp_path: Path) -> None:
     """With the command that makes a new one."""
     (tmp_path / "fleet.toml").write_text(TWO)
