@@ -10,8 +10,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from harness.types import Noun
 
 CONTROLLER = "controller"
@@ -114,8 +112,9 @@ def parse(raw: dict[str, Any], path: Path) -> Inventory:
     """The inventory in `raw`. Raises InventoryError."""
     try:
         inventory = Inventory.model_validate(raw | {"place": str(path.absolute())})
-    except ValidationError as error:
-        told = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:3])
+    except ValueError as error:
+        found: Any = error.errors() if hasattr(error, "errors") else [{"loc": (), "msg": str(error)}]
+        told = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found[:3])
         raise InventoryError(f"{path}: {told} → mend that entry") from error
     alone = set(inventory.boxes) - {box for boxes in inventory.units.values() for box in boxes}
     inventory = inventory.model_copy(update={"units": inventory.units | {name: (name,) for name in sorted(alone)}})
