@@ -20,6 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("launch", "options", "replay", "report", "staging"),
     ("conditions", "lifecycle", "preflight"),
     ("attempt", "records_cli"),
+    ("fleet",),
     ("nightly", "perf", "releases_cli"),
     ("cli", "plugin"),
     ("__main__",),
@@ -27,7 +28,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 """Rows from the bottom up, a package as one name. A module imports from rows below, a package also from itself."""
 
 ONLY_IMPORTER: dict[str, tuple[str, ...]] = {
-    "cryptography": ("seal",),
+    "cryptography": ("fleet", "seal"),
+    "dask": ("fleet",),
+    "distributed": ("fleet",),
     "docker": ("engine",),
     "httpx": ("api",),
     "httpx2": ("openai_client",),
@@ -47,6 +50,8 @@ ONLY_IMPORTER: dict[str, tuple[str, ...]] = {
 
 HEAVY = (
     "cryptography",
+    "dask",
+    "distributed",
     "docker",
     "httpx",
     "httpx2",

@@ -21,6 +21,7 @@ from harness.cpu_bench import BenchError
 from harness.diagnose_cli import add_arguments as add_diagnose_arguments
 from harness.diagnose_cli import run as run_diagnose
 from harness.flags import RefusedFlagsError, docker_run, resolve, shell_line
+from harness.fleet.cli import add_verbs as add_fleet_verbs
 from harness.host import read_host
 from harness.lease import BusyError, lease
 from harness.nightly import add_verbs as add_night_verbs
@@ -162,6 +163,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="a record's directory, or a directory of such; default: %(default)s",
     )
     add_record_verbs(verb)
+    add_fleet_verbs(verbs)
     add_release_verbs(verb)
     add_night_verbs(verb)
     verb("schema", print_schema, "print the JSON Schema of a record")

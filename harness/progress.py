@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import IO, Protocol
@@ -37,6 +37,45 @@ def progress(stream: IO[str] | None = None) -> Progress:
     """The right progress for `stream` (default: standard error)."""
     out = stream or sys.stderr
     return _Terminal(out) if out.isatty() else _Lines(out)
+
+
+Row = tuple[str, ...]
+"""The cells of one row of a table; the first says what the row is about, the last is what changes all the time."""
+
+
+@contextmanager
+def table(head: Row, stream: IO[str] | None = None) -> Iterator[Callable[[Sequence[Row]], None]]:
+    """A table that is shown again whenever what is yielded is called with its rows: in place on a terminal.
+
+    Elsewhere the rows that have changed are lines; a change of the last cell alone is one every QUIET_S seconds.
+    """
+    out = stream or sys.stderr
+    if not out.isatty():
+        lines, seen, spoke = _Lines(out), dict[str, Row](), dict[str, float]()
+
+        def tell(rows: Sequence[Row]) -> None:
+            for row in rows:
+                before, now = seen.get(row[0], ()), time.monotonic()
+                if row[:-1] != before[:-1] or (row != before and now - spoke[row[0]] >= QUIET_S):
+                    seen[row[0]], spoke[row[0]] = row, now
+                    lines.say(" | ".join(filter(None, row)))
+
+        yield tell
+        return
+    from rich.console import Console
+    from rich.live import Live
+    from rich.table import Table
+    from rich.text import Text
+
+    with Live(console=Console(file=out), auto_refresh=False) as live:
+
+        def draw(rows: Sequence[Row]) -> None:
+            drawn = Table(*head)
+            for row in rows:
+                drawn.add_row(*map(Text, row))
+            live.update(drawn, refresh=True)
+
+        yield draw
 
 
 def _amount(value: float, unit: str) -> str:

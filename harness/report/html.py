@@ -114,6 +114,14 @@ def index(listing: Listing, nights: Sequence[Night] = ()) -> str:
     )
 
 
+def fleet(units: Sequence[str], newest: Sequence[tuple[tuple[str, str], Any]], campaigns: Sequence[Any]) -> str:
+    """The page of many boxes: for each variant with an image the newest result on each unit, and the campaigns.
+
+    A result has `job`, `unit`, `verdict`, `reason`, `record`; a campaign has `id`, `started`, `results`.
+    """
+    return _render("fleet.html", units=units, newest=newest, campaigns=campaigns)
+
+
 def lines_of(nights: Sequence[Night]) -> list[dict[str, Any]]:
     """A line a night, the newest first, and one for those that were missed between two of them."""
     made: list[dict[str, Any]] = []

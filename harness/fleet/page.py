@@ -1,0 +1,31 @@
+"""The fleet's page: variants × boxes, the newest result of each, and the campaigns. It follows from their files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.fleet.jobs import Campaign, Result
+from harness.record import write_atomically
+from harness.report import html
+
+PAGE = "fleet.html"
+
+
+def campaigns(reports: Path) -> list[Campaign]:
+    """Every campaign whose state lies under `reports`, the newest first."""
+    found = [Campaign.model_validate_json(path.read_text()) for path in (reports / "fleet").glob("*.json")]
+    return sorted(found, key=lambda one: one.started, reverse=True)
+
+
+def write(reports: Path) -> Path:
+    """Write the page; returns it. Raises RecordError when it can't be written."""
+    every = campaigns(reports)
+    units = sorted({unit for one in every for unit in one.units})
+    newest: dict[tuple[str, str], dict[str, Result]] = {}
+    for campaign in reversed(every):
+        for result in campaign.results:
+            row = newest.setdefault((result.job.variant, result.job.image or ""), {})
+            if result.unit:
+                row[result.unit] = result
+    write_atomically(reports / PAGE, html.fleet(units, sorted(newest.items()), every))
+    return reports / PAGE
