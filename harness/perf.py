@@ -73,7 +73,7 @@ def measure(engine: Engine, attempt: Attempt, progress: Progress) -> tuple[Loade
     loads = record.expectation.loads
     if not loads:
         return ()
-    before = conditions.look(deployment.container_id)
+    before = conditions.look_when_idle(deployment.container_id)
     found, client = [], tuple[str, ...]()
     with Api(deployment.base_url) as api, progress.step(f"load {attempt.variant.name}", len(loads), "loads") as step:
         for at, load in enumerate(loads):
