@@ -26,6 +26,7 @@ from harness.report.views import INDEX
 from harness.seal import FILE as SEAL
 from harness.seal import SealError, Subject, private_key, seal_as, verify
 from harness.types import Judgement, Verdict
+from harness.variants import find
 
 BENCH = tuple(option for option in options.BENCH if option[0] != "--image")
 ENDED = (0, 1)
@@ -179,7 +180,7 @@ def _boot_in_turn(
         record
         for variant in variants
         for image in interleaved(before, after, boots)
-        for record in _run(given, image, out / "runs", ("-m", "perf", "-k", variant))
+        for record in _run(given, image, out / "runs", ("-m", " and ".join(("perf", *find(variant).marks))))
     ]
 
 
