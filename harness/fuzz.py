@@ -33,7 +33,7 @@ LEFT_OUT = re.compile(
 SHORT = {"max_tokens": 4, "max_completion_tokens": 4, "max_output_tokens": 16, "n": 2, "best_of": 2}
 """Fields of a body → the most that is sent of them: an answer is wanted, not a long one."""
 EXAMPLES = 25
-"""Requests to one endpoint in one round; rounds go on until the time is over."""
+"""Requests of one kind, right or wrong, to one endpoint at most, however long the time."""
 SLOW_S = 60.0
 """Seconds after which a request hangs."""
 SERVED = ("POST /v1/chat/completions", "POST /v1/completions", "POST /v1/responses", "POST /tokenize")

@@ -11,7 +11,7 @@ import gzip
 import json
 import re
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness import conditions
 from harness.api import Api
@@ -20,11 +20,8 @@ from harness.engine import Engine
 from harness.history import measured_before
 from harness.judgement import judge_speed, limited
 from harness.progress import Progress
-from harness.types import Judged, Load, Measurement, Noun, Stream
+from harness.types import Deployment, Judged, Load, Measurement, Noun, Stream
 from harness.verification import served_name
-
-if TYPE_CHECKING:
-    from harness.types import Deployment
 
 SEED = 20260101
 WARMUPS = 2

@@ -443,11 +443,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if unknown:
         raise pytest.UsageError(f"{metafunc.definition.nodeid}: only({unknown}) names no mark of a variant")
     mendable = metafunc.definition.get_closest_marker("mendable") is not None
+    perf = metafunc.definition.get_closest_marker("perf") is not None  # records of an older harness declare no loads
     for fixture, entries in metafunc.config.stash[RUN].parameters.items():
         if fixture not in metafunc.fixturenames:
             continue
         chosen = [
-            e for e in entries if only <= set(e.marks) and (not mendable or any(x.mend for x in e.benches.values()))
+            e
+            for e in entries
+            if only <= set(e.marks)
+            and (not mendable or any(x.mend for x in e.benches.values()))
+            and (not perf or any(x.loads for x in e.benches.values()))
         ]
         metafunc.parametrize(
             fixture,
