@@ -21,7 +21,7 @@ import codecs
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from re import _parser  # type: ignore[attr-defined,unused-ignore]  # seen by mypy only beside hypothesis
 from typing import Any
@@ -58,6 +58,14 @@ HITS_PER_RULE = 20
 """Hits of one rule that are kept between two starts; a log that repeats itself costs no more than that."""
 MAX_LINE = 1 << 20
 """Bytes after which a line without an end is cut, so that memory stays flat on binary input."""
+WIDEST = 260
+"""Characters of the widest terminal that breaks lines: a log with a longer line was not wrapped."""
+FULL = 3
+"""Lines as wide as the widest one that a wrapped log has at least."""
+SLACK = 8
+"""Characters that a full line may lack of the width, because a terminal broke it between two words."""
+MESSAGE_LINES = 100
+"""Physical lines of one wrapped message that are put together."""
 WINDOW = (2, 4)
 """Physical lines before and after a hit in which a wrapped message is looked for."""
 INCIDENT_LINES = 400
@@ -283,6 +291,8 @@ _RAISED = frozenset(
 )
 """Exceptions that end a start although the traceback's head is missing: a log that was cut or picked from."""
 _STARTING = _RAISED | {_TRACEBACK}
+_HEAD = re.compile(r"Traceback|\s\s|[A-Za-z_][\w.]*(?:Error|Exception): ")
+"""A line that begins like this is not the rest of another."""
 _ENDING = re.compile(rb"Error|Exception|Interrupt|Exit")
 
 
@@ -361,6 +371,7 @@ class Reader:
         self._told = False
         self._seeking = False
         self._sought = 0
+        self._width = self._full = 0
 
     @property
     def phase(self) -> str | None:
@@ -415,6 +426,8 @@ class Reader:
         first = self.lines + 1 - self._context.count(b"\n")
         self.lines += data.count(b"\n")
         data = self._context + data
+        if self._width <= WIDEST:
+            self._measure(data[fresh:])
         broken = dict(_broken_words(data))
         words = set(shapes(data).translate(_SPACED).split())
         words.update(word.translate(None, _DIGITS) for word in broken.values())
@@ -451,17 +464,17 @@ class Reader:
 
     def _read(self, data: bytes, start: int, number: int, found: set[_Sign | None], new: bool) -> None:
         """One line that carries words of interest."""
-        tells = new and None in found
-        line = _line(data, start, number) if tells else None
-        if line is not None:
-            self._tell(line)
+        line = _line(data, start, number) if new and None in found else None
+        whole = self._whole(data, start, number) if self._wrapped else []
+        if line is not None or (whole and None in found):
+            self._tell(_joined(whole) if len(whole) > 1 else line or whole[0])
         signs = sorted((sign for sign in found if sign is not None), key=lambda sign: sign.order)
         raw = _around(data, start) if signs else b""
         window: list[Line] = []
         for sign in signs:
             if self._open(sign.rule) and all(word in raw for word in sign.words):
                 window = window or _window(data, start, line or _line(data, start, number))
-                self._confirm(sign, window, number)
+                self._confirm(sign, window, number, whole[0].level if whole else None)
         starting = not (self.ready or self._stopping or self._start.crash or self._seeking)
         if line is not None and starting:
             if data.find(_TRACEBACK, start, _end(data, start)) >= 0:
@@ -469,6 +482,42 @@ class Reader:
                     self._seek(data, start, number)
             else:
                 self._crash(line)
+
+    @property
+    def _wrapped(self) -> bool:
+        """Whether a terminal, or `fold`, broke the log's lines at one width."""
+        return WRAPPED <= self._width <= WIDEST and self._full >= FULL
+
+    def _measure(self, data: bytes) -> None:
+        """How wide the lines are, and how many are full; costs nothing more once a long line was seen."""
+        lines = data.decode("utf-8", "replace").replace("\r", "\n").split("\n")
+        if (width := max(map(len, lines))) > self._width:
+            self._width, self._full = width, 0
+        self._full += sum(len(line) > self._width - SLACK for line in lines)
+
+    def _whole(self, data: bytes, start: int, number: int) -> list[Line]:
+        """The physical lines of the wrapped message that the line at `start` belongs to."""
+        lines, end = [_line(data, start, number)], _end(data, start)
+        begin = start
+        while len(lines) < MESSAGE_LINES and end + 1 < len(data):
+            following = _line(data, end + 1, lines[-1].number + 1)
+            if not self._continues(data[begin:end], following):
+                break
+            lines.append(following)
+            begin, end = end + 1, _end(data, end + 1)
+        while len(lines) < MESSAGE_LINES and start > 0 and lines[0].number > 1:
+            before = data.rfind(b"\n", 0, start - 1) + 1
+            if not self._continues(data[before : start - 1], lines[0]):
+                break
+            lines.insert(0, _line(data, before, lines[0].number - 1))
+            start = before
+        return lines
+
+    def _continues(self, before: bytes, line: Line) -> bool:
+        """Whether a terminal would have broken `before` where it ends, and `line` can be its rest."""
+        word = line.message.split(" ", 1)[0]
+        room = self._width - len(before.decode("utf-8", "replace").rstrip("\r"))
+        return bool(word) and len(word) + 1 > room and _bare(line) and not _HEAD.match(line.text)
 
     def _seek(self, data: bytes, start: int, number: int) -> None:
         """Find the line that ends a traceback, here or in the next block."""
@@ -535,8 +584,8 @@ class Reader:
         if not self._state.death and any(text in line.text for text in STOPPING):
             self._stopping = self._stopping or line.number
 
-    def _confirm(self, sign: _Sign, window: list[Line], number: int) -> None:
-        """Does the pattern match line `number`, or the wrapped message it is part of?"""
+    def _confirm(self, sign: _Sign, window: list[Line], number: int, level: str | None = None) -> None:
+        """Does the pattern match line `number`, or the wrapped message it is part of, whose `level` is known?"""
         expression = _compile(sign.pattern)
         lines = [line for line in window if line.number == number]
         found = expression.search(lines[0].message)
@@ -544,7 +593,7 @@ class Reader:
             lines, found = _unwrapped(expression, window)
         if found is None:
             return
-        level = lines[0].level
+        level = lines[0].level or level
         if (level in _QUIET and not sign.rule.quiet) or _NOISE.search(lines[0].message):
             return
         if self._stopping and sign.rule.stage is not Stage.DAEMON:
@@ -674,6 +723,12 @@ def _once(lines: Iterable[Line]) -> list[Line]:
 def _bare(line: Line) -> bool:
     """Whether nothing stands in front of a line: after a long one it can be the rest of a wrapped message."""
     return not line.level and line.message == line.text.lstrip()
+
+
+def _joined(lines: list[Line]) -> Line:
+    """A wrapped message as one line; whether a break swallowed a space is not known, so both ways are there."""
+    parts = [line.message for line in lines]
+    return replace(lines[0], message=f"{''.join(parts)}\n{' '.join(parts)}", text="".join(line.text for line in lines))
 
 
 def _lines_with(data: bytes, word: bytes) -> Iterator[int]:
