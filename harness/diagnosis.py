@@ -474,7 +474,7 @@ class Reader:
         for sign in signs:
             if self._open(sign.rule) and all(word in raw for word in sign.words):
                 window = window or _window(data, start, line or _line(data, start, number))
-                self._confirm(sign, window, number, whole[0].level if whole else None)
+                self._confirm(sign, window, number, _joined(whole) if len(whole) > 1 else None)
         starting = not (self.ready or self._stopping or self._start.crash or self._seeking)
         if line is not None and starting:
             if data.find(_TRACEBACK, start, _end(data, start)) >= 0:
@@ -584,8 +584,8 @@ class Reader:
         if not self._state.death and any(text in line.text for text in STOPPING):
             self._stopping = self._stopping or line.number
 
-    def _confirm(self, sign: _Sign, window: list[Line], number: int, level: str | None = None) -> None:
-        """Does the pattern match line `number`, or the wrapped message it is part of, whose `level` is known?"""
+    def _confirm(self, sign: _Sign, window: list[Line], number: int, whole: Line | None) -> None:
+        """Does the pattern match line `number`, or the wrapped message it is part of? `whole` is that message."""
         expression = _compile(sign.pattern)
         lines = [line for line in window if line.number == number]
         found = expression.search(lines[0].message)
@@ -593,8 +593,8 @@ class Reader:
             lines, found = _unwrapped(expression, window)
         if found is None:
             return
-        level = lines[0].level or level
-        if (level in _QUIET and not sign.rule.quiet) or _NOISE.search(lines[0].message):
+        said = whole or lines[0]
+        if (said.level in _QUIET and not sign.rule.quiet) or _NOISE.search(said.message):
             return
         if self._stopping and sign.rule.stage is not Stage.DAEMON:
             return
