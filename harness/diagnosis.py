@@ -28,6 +28,7 @@ from typing import Any
 
 from harness.redact import shapes
 from harness.rules import (
+    AGAIN,
     DEATH,
     DEATH_RULE,
     FACTS,
@@ -282,7 +283,7 @@ _FACTS = {name: (keys(pattern)[0].decode(), re.compile(pattern)) for name, patte
 _VERSION = re.compile("|".join(VERSION))
 _TELLING = frozenset(
     key
-    for pattern in (*FACTS.values(), *VERSION, *DEATH, *map(re.escape, (*dict(MARKERS), *READY, *STOPPING)))
+    for pattern in (*FACTS.values(), *VERSION, *DEATH, *map(re.escape, (*dict(MARKERS), *READY, *STOPPING, AGAIN)))
     for key in keys(pattern)[:1]
 )
 _TRACEBACK = b"Traceback"
@@ -560,10 +561,10 @@ class Reader:
     def _tell(self, line: Line) -> None:
         """Phases, version, facts: what a line tells about the course of things."""
         message = line.message
-        started = False
+        started = bool(self._stopping) and AGAIN in message
         if found := _VERSION.search(line.text):
             self.vllm_version = next((group for group in found.groups() if group), None)
-            started = "engine" not in found[0]
+            started = started or "engine" not in found[0]
         phase = MARKERS[0][1] if started else next((name for text, name in MARKERS if text in message), None)
         if phase is not None:
             self._sources.add(line.source)

@@ -25,6 +25,9 @@ STOPPING: tuple[str, ...] = (
 )
 """Somebody stopped the deployment: what a log says after these is no failure, unless the engine had died before."""
 
+AGAIN = "Started server process"
+"""After a stop: somebody started a server again, whose start need not be in the log."""
+
 DEATH: tuple[str, ...] = (
     r"Engine core initialization failed",
     r"EngineCore failed to start",
@@ -99,6 +102,7 @@ NOISE: tuple[str, ...] = (
     r"HTTP/1\.[01]\" \d{3}",
     r"DeprecationWarning|FutureWarning|UserWarning|CancelledError|BrokenPipeError",
     r"Cannot use FA version",
+    r"NCCL WARN Call to bind failed",
     r"^\s*(?:import|from|print|raise|return|if|logger)\b",
 )
 """A line with one of these is never a failure, whatever words it carries."""
@@ -289,6 +293,7 @@ RULES: tuple[Rule, ...] = (
             r"exitcode -9\b",
             r"exitcode: -9\b",
             r"signal SIGKILL",
+            r"killed by signal: Killed",
             r"died with <Signals\.SIGKILL",
             r"signal: killed\b",
             r"exit (?:code|status):? 137\b",
@@ -406,6 +411,7 @@ RULES: tuple[Rule, ...] = (
             r"unknown or invalid runtime name: nvidia",
             r"exec: \W*nvidia-container-runtime\S* executable file not found",
             r"failed to inject CDI devices",
+            r"invoking the NVIDIA Container Runtime Hook directly",
             r"failed to stat CDI host device (?P<device>\S+)",
             r"Insufficient nvidia\.com/gpu",
             r"[Uu]nknown runtime specified nvidia",
@@ -1074,6 +1080,7 @@ RULES: tuple[Rule, ...] = (
             r"Tokenizer class (?P<what>\S+) does not exist",
             r"Unable to load vocabulary from file",
             r"default chat template is no longer allowed",
+            r"Cannot use chat template functions because",
             r"The supplied chat template (?:string )?\((?P<what>[^)]*)\) (?:appears path-like|looks like)",
             r"TemplateSyntaxError: (?P<what>.*)",
             r"chat template .* (?:not found|does not exist)",
