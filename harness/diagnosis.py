@@ -37,6 +37,7 @@ from harness.rules import (
     NOISE,
     READY,
     RULES,
+    SERVES,
     STOPPING,
     UNEXPLAINED,
     VERSION,
@@ -71,6 +72,8 @@ WINDOW = (2, 4)
 """Physical lines before and after a hit in which a wrapped message is looked for."""
 INCIDENT_LINES = 400
 """Lines before the end of an engine that served in which the cause is looked for."""
+NEWEST = "$(docker ps -lq)"
+"""What to type for a container whose name nobody said: the one that was made last."""
 SIGKILLED = 137
 STOPPED_BY_HAND = (0, 130, 143)
 """Exit codes of a deployment that somebody stopped: clean, SIGINT, SIGTERM."""
@@ -195,7 +198,8 @@ _EVERYWHERE = frozenset((b"Engine", b"EngineCore", b"INFO", b"WARNING", b"Worker
 """Words that stand in front of every line, or nearly so: the last choice."""
 _OFTEN = frozenset(
     (
-        b"Application Available Model Starting Warning allocate application attribute capability chat code "
+        b"Application AssertionError Available Model RuntimeError Starting TypeError ValueError "
+        b" Warning allocate application attribute capability chat code "
         b"compute copy devices exit found graph have init kernel limit loop memory method node open path requires "
         b"selected size start vLLM valid version wait"
     ).split()
@@ -271,7 +275,7 @@ def _table(rules: tuple[Rule, ...]) -> dict[bytes, tuple[_Sign, ...]]:
 def _known(rules: tuple[Rule, ...]) -> dict[bytes, tuple[bytes, ...]]:
     """Every word worth finding, as it is without digits → as it is written."""
     known: dict[bytes, tuple[bytes, ...]] = {}
-    for key in sorted({*_table(rules), *_TELLING, *_STARTING}):
+    for key in sorted({*_table(rules), *_TELLING, *_STARTING, *_SERVING}):
         bare = key.translate(None, _DIGITS)
         known[bare] = (*known.get(bare, ()), key)
     return known
@@ -292,6 +296,9 @@ _RAISED = frozenset(
 )
 """Exceptions that end a start although the traceback's head is missing: a log that was cut or picked from."""
 _STARTING = _RAISED | {_TRACEBACK}
+_SERVING = frozenset(keys(SERVES)[:1])
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+_CACHED = re.compile(r"/models--([^/]+?)--([^/]+)")
 _HEAD = re.compile(r"Traceback|\s\s|[A-Za-z_][\w.]*(?:Error|Exception): ")
 """A line that begins like this is not the rest of another."""
 _ENDING = re.compile(rb"Error|Exception|Interrupt|Exit")
@@ -355,6 +362,8 @@ class Reader:
         self.ready = False
         """The engine listened (and has not been started again since)."""
         self._ready_at = 0
+        self._serves = False
+        """Nobody saw the start, but the engine serves: a traceback is one request's."""
         self.lines = 0
         """Complete lines read."""
         self._table, self._known = _table(rules), _known(rules)
@@ -452,13 +461,14 @@ class Reader:
 
         `words` are without digits. None stands for a line that tells about the course of things.
         """
-        starting = not self.ready and not self._start.crash
+        seeing = not (self.ready or self._serves)
+        starting = seeing and not self._start.crash
         for word in words & self._known.keys():
             for key in self._known[word]:
                 signs: list[_Sign | None] = [
                     sign for sign in self._table.get(key, ()) if words.issuperset(sign.bare) and self._open(sign.rule)
                 ]
-                if key in _TELLING or (starting and key in _STARTING):
+                if key in _TELLING or (starting and key in _STARTING) or (seeing and key in _SERVING):
                     signs.append(None)
                 if signs:
                     yield key, signs
@@ -476,7 +486,7 @@ class Reader:
             if self._open(sign.rule) and all(word in raw for word in sign.words):
                 window = window or _window(data, start, line or _line(data, start, number))
                 self._confirm(sign, window, number, _joined(whole) if len(whole) > 1 else None)
-        starting = not (self.ready or self._stopping or self._start.crash or self._seeking)
+        starting = not (self.ready or self._serves or self._stopping or self._start.crash or self._seeking)
         if line is not None and starting:
             if data.find(_TRACEBACK, start, _end(data, start)) >= 0:
                 if number >= self._sought:
@@ -571,11 +581,15 @@ class Reader:
             if phase == MARKERS[0][1] and (self._start.death or self._start.hits or self.ready or self._stopping):
                 self._previous = self._start if self._start.hits or self._start.death else self._previous
                 self._start, self._serve, self.ready, self._stopping = _State(), _State(), False, 0
+            self._serves = self._serves and phase != MARKERS[0][1]
             if self.phase != phase and len(self.phases) < MAX_PHASES:
                 self.phases.append(Phase(name=phase, line=line.number, text=line.text))
         for name, (word, pattern) in _FACTS.items():
             if word in message and (found := pattern.search(message)):
                 self.facts[name] = found[1]
+        if SERVES in message:
+            self._serves = True
+            self._start.crash = self._start.crash if self.phases else None
         if any(text in message for text in READY) and (not self._sources - {""} or line.source in self._sources):
             self.ready, self._ready_at = True, line.number
             self._start, self._serve, self._previous = _State(), _State(), _State()
@@ -637,7 +651,7 @@ class Reader:
             daemon.close()
             hits = daemon._start.hits + hits
         values = {
-            "container": self.container or "CONTAINER",
+            "container": self.container or NEWEST,
             "phase": self.phase or "start",
         }
         if words := self._last_words():
@@ -647,7 +661,7 @@ class Reader:
         if timed_out_s is not None:
             values["waited"] = f"{timed_out_s:.0f}"
         if hit := _root(hits):
-            return self._answer(hit.rule, values | dict(hit.groups), hit.lines)
+            return self._answer(hit.rule, values | self._model(hit.groups.get("model")) | dict(hit.groups), hit.lines)
         shown = self._unknown()
         rule = self._by_state(exit_code, oom_killed, timed_out=timed_out_s is not None)
         if rule and (oom_killed or not shown):
@@ -658,6 +672,16 @@ class Reader:
         if shown or ended_early or self._crashed(exit_code):
             return self._answer(UNEXPLAINED, values, [*shown, *self._last_lines()])
         return None
+
+    def _model(self, named: str | None) -> dict[str, str]:
+        """What remedies say of a model, `named` by the failure or else by the log: `repo` and `directory` are its name
+        on the hub and where it is cached, `path` is the directory it was read from instead."""
+        named = named or self.facts.get("model") or self.facts.get("checkpoint", "")
+        if cached := _CACHED.search(named):
+            named = f"{cached[1]}/{cached[2]}"
+        if _HUB_NAME.fullmatch(named):
+            return {"repo": named, "directory": f"~/vllm/huggingface/hub/models--{named.replace('/', '--')}"}
+        return {"path": named} if named.startswith("/") else {}
 
     def _crashed(self, exit_code: int | None) -> bool:
         """Whether the exit code is that of a process nobody stopped: `docker stop` that lost patience ends in 137."""
@@ -817,7 +841,8 @@ def _root(hits: list[Hit]) -> Hit | None:
 
 
 def render(text: Text, values: Mapping[str, str], rule: Rule | None = None) -> Text:
-    """Fill a template. `[[ … ]]` is left out when a value inside is not known; other unknown values become `?`."""
+    """Fill a template. `[[ … ]]` is left out when a value inside is not known, and of `[[ … || … ]]` the second part is
+    taken then; other unknown values become `?`."""
     known = dict(values)
     for name, numerator, denominator in rule.ratios if rule else ():
         try:
@@ -828,7 +853,8 @@ def render(text: Text, values: Mapping[str, str], rule: Rule | None = None) -> T
 
     def fill(template: str) -> str:
         def optional(found: re.Match[str]) -> str:
-            return found[1] if all(name in known for name in re.findall(r"{(\w+)}", found[1])) else ""
+            wanted, _, otherwise = found[1].partition("||")
+            return wanted if all(name in known for name in re.findall(r"{(\w+)}", wanted)) else otherwise
 
         kept = re.sub(r"\[\[(.*?)\]\]", optional, template)
         return re.sub(r"{(\w+)}", lambda found: known.get(found[1], "?"), kept)

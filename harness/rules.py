@@ -14,6 +14,9 @@ from harness.types import Rule, Stage, Text
 READY: tuple[str, ...] = ("Application startup complete.",)
 """The engine listens."""
 
+SERVES = "Avg prompt throughput"
+"""The engine serves: it must have listened before, although the log does not begin early enough to say so."""
+
 STOPPING: tuple[str, ...] = (
     "INFO:     Shutting down",
     "Shutting down FastAPI HTTP server",
@@ -22,6 +25,7 @@ STOPPING: tuple[str, ...] = (
     "API server: shutdown triggered",
     "KeyboardInterrupt",
     "Received SIGTERM",
+    "trigger received signal=SIG",
 )
 """Somebody stopped the deployment: what a log says after these is no failure, unless the engine had died before."""
 
@@ -75,6 +79,8 @@ MARKERS: tuple[tuple[str, str], ...] = (
 
 FACTS: dict[str, str] = {
     "architecture": r"Resolved architecture: (\w+)",
+    "model": r"Starting to load model (\S+?)\.\.\.",
+    "checkpoint": r"with config: model='([^']+)'",
     "max_model_len": r"Using max model len (\d+)",
     "dtype": r"\bdtype=(?:torch\.)?(\w+)",
     "quantization_flag": r"\bquantization=(\w+)",
@@ -391,14 +397,17 @@ RULES: tuple[Rule, ...] = (
         ),
         remedy=Text(
             en=(
-                "Find the holder: `docker ps[[ --filter publish={port}]]` and `sudo ss -ltnp[[ 'sport = :{port}']]`; "
-                "stop it with `docker rm -f NAME` (or `sudo kill PID`), then start again. A container that was left "
+                "Find the holder: `docker ps[[ --filter publish={port}]]` and `sudo ss -ltnp[[ 'sport = "
+                ":{port}']]`. [[Stop it: `docker rm -f $(docker ps -q --filter publish={port})` where it is a "
+                "container, `sudo fuser -k {port}/tcp` where it is a process||Stop it with `docker rm -f` and "
+                "its name, or `sudo kill` and its process number]], then start again. A container that was left "
                 "in state Created must be removed first: `docker rm -f {container}`."
             ),
             zh_tw=(
-                "找出占用者：`docker ps[[ --filter publish={port}]]` 與 `sudo ss -ltnp[[ 'sport = :{port}']]`；用 "
-                "`docker rm -f NAME`（或 `sudo kill PID`）停掉它再重新啟動。若留下 Created 狀態的容器，先執行 "
-                "`docker rm -f {container}`。"
+                "找出占用者：`docker ps[[ --filter publish={port}]]` 與 `sudo ss -ltnp[[ 'sport = :{port}']]`。[[是容器就執行 "
+                "`docker rm -f $(docker ps -q --filter publish={port})`，是程序就執行 `sudo fuser -k {port}/tcp`||用 "
+                "`docker rm -f` 加容器名稱，或 `sudo kill` 加程序編號停掉它]]，再重新啟動。若留下 Created 狀態的容器，先執行 `docker rm -f "
+                "{container}`。"
             ),
         ),
     ),
@@ -520,6 +529,7 @@ RULES: tuple[Rule, ...] = (
             r"Unknown architecture (?P<arch>sm_\w+)",
             r"No supported GPU\(s\) detected",
             r"RuntimeError: Error Internal$",
+            r"\.cuh:\d+, Error Internal",
             r"minimum capability\D+(?P<wanted>\d+)\D+[Cc]urrent capability\D+(?P<arch>\d+)",
             r"only supported on (?P<wanted>Hopper|Blackwell|Ampere)\b",
             r"(?P<arch>(?:sm|SM)_?\d+\w*) not supported",
@@ -591,12 +601,13 @@ RULES: tuple[Rule, ...] = (
         ),
         remedy=Text(
             en=(
-                "Check the name and tag, then pull by hand: `docker pull IMAGE`; for nvcr.io first `docker login "
-                "nvcr.io` (user `$oauthtoken`, password: NGC API key). `docker images` shows what is there."
+                "Check the name and tag, then pull by hand: `docker pull "
+                "[[{image}||nvcr.io/nvidia/vllm:25.09-py3]]`; for nvcr.io first `docker login nvcr.io` (user "
+                "`$oauthtoken`, password: NGC API key). `docker images` shows what is there."
             ),
             zh_tw=(
-                "確認名稱與 tag 後手動下載：`docker pull IMAGE`；nvcr.io 請先 `docker login nvcr.io`（使用者 "
-                "`$oauthtoken`，密碼為 NGC API key）。`docker images` 可查看現有映像檔。"
+                "確認名稱與 tag 後手動下載：`docker pull [[{image}||nvcr.io/nvidia/vllm:25.09-py3]]`；nvcr.io 請先 `docker "
+                "login nvcr.io`（使用者 `$oauthtoken`，密碼為 NGC API key）。`docker images` 可查看現有映像檔。"
             ),
         ),
     ),
@@ -620,12 +631,15 @@ RULES: tuple[Rule, ...] = (
         ),
         remedy=Text(
             en=(
-                "GB10 is arm64: `docker image inspect IMAGE --format '{{.Architecture}}'` must say arm64; `docker "
-                "pull --platform linux/arm64 IMAGE`."
+                "GB10 is arm64: `docker image inspect $(docker inspect -f '{{.Config.Image}}' {container}) "
+                "--format '{{.Architecture}}'` must say arm64; if it does not: `docker pull --platform "
+                "linux/arm64 $(docker inspect -f '{{.Config.Image}}' {container})`. `docker images` shows what "
+                "is there."
             ),
             zh_tw=(
-                "GB10 是 arm64：`docker image inspect IMAGE --format '{{.Architecture}}'` 應為 arm64；請執行 `docker "
-                "pull --platform linux/arm64 IMAGE`。"
+                "GB10 是 arm64：`docker image inspect $(docker inspect -f '{{.Config.Image}}' {container}) "
+                "--format '{{.Architecture}}'` 應為 arm64；若不是，執行 `docker pull --platform linux/arm64 $(docker "
+                "inspect -f '{{.Config.Image}}' {container})`。`docker images` 可查看現有映像檔。"
             ),
         ),
     ),
@@ -653,13 +667,14 @@ RULES: tuple[Rule, ...] = (
         ),
         remedy=Text(
             en=(
-                "Give the whole command after the image, `IMAGE vllm serve MODEL …`, and check with `docker image "
-                "inspect IMAGE --format '{{.Config.Entrypoint}} {{.Config.Cmd}}'`; `docker logs {container}` shows "
-                "the rest."
+                "Give the whole command after the image, `vllm serve` and the model first; what the image starts "
+                "by itself: `docker image inspect $(docker inspect -f '{{.Config.Image}}' {container}) --format "
+                "'{{.Config.Entrypoint}} {{.Config.Cmd}}'`; `docker logs {container}` shows the rest."
             ),
             zh_tw=(
-                "在映像檔後面給完整指令 `IMAGE vllm serve MODEL …`，並用 `docker image inspect IMAGE --format "
-                "'{{.Config.Entrypoint}} {{.Config.Cmd}}'` 檢查；`docker logs {container}` 可看其餘訊息。"
+                "在映像檔後面給完整指令，以 `vllm serve` 加模型名稱開頭；映像檔本身會執行什麼：`docker image inspect $(docker inspect -f "
+                "'{{.Config.Image}}' {container}) --format '{{.Config.Entrypoint}} {{.Config.Cmd}}'`；`docker "
+                "logs {container}` 可看其餘訊息。"
             ),
         ),
     ),
@@ -682,11 +697,12 @@ RULES: tuple[Rule, ...] = (
         ),
         remedy=Text(
             en=(
-                "Accept the licence on the model's page, then pass a token that may read it: `export HF_TOKEN=hf_…` "
-                "and start with `-e HF_TOKEN`."
+                "Accept the licence on [[https://huggingface.co/{repo}||the model's page]], then pass a token "
+                "that may read it: `export HF_TOKEN=hf_…` and start with `-e HF_TOKEN`."
             ),
             zh_tw=(
-                "先在模型頁面接受授權條款，再傳入有權限的 token：`export HF_TOKEN=hf_…`，啟動時加上 `-e HF_TOKEN`。"
+                "先在[[ https://huggingface.co/{repo} ||模型頁面]]接受授權條款，再傳入有權限的 token：`export HF_TOKEN=hf_…`，啟動時加上 "
+                "`-e HF_TOKEN`。"
             ),
         ),
     ),
@@ -736,14 +752,15 @@ RULES: tuple[Rule, ...] = (
         ),
         remedy=Text(
             en=(
-                "Check the model's name; check what is cached: `ls ~/vllm/huggingface/hub`; without network download "
-                "first with `HF_TOKEN=… hf download MODEL --cache-dir ~/vllm/huggingface/hub`, and mount it with `-v "
-                "~/vllm/huggingface:/root/.cache/huggingface`."
+                "Check the model's name; check what is there: `ls ~/vllm/huggingface/hub[[ {path}]]`; without "
+                "network, download it first on a machine that has one: [[`hf download {repo} --cache-dir "
+                "~/vllm/huggingface/hub`||`hf download` with the model's name and `--cache-dir "
+                "~/vllm/huggingface/hub`]], and mount it with `-v ~/vllm/huggingface:/root/.cache/huggingface`."
             ),
             zh_tw=(
-                "檢查模型名稱；用 `ls ~/vllm/huggingface/hub` 查看快取；沒有網路時先執行 `HF_TOKEN=… hf download "
-                "MODEL --cache-dir ~/vllm/huggingface/hub`，並以 `-v ~/vllm/huggingface:/root/.cache/huggingface` "
-                "掛載。"
+                "檢查模型名稱；查看現有內容：`ls ~/vllm/huggingface/hub[[ {path}]]`；沒有網路時，先在有網路的機器下載：[[`hf download {repo} "
+                "--cache-dir ~/vllm/huggingface/hub`||`hf download` 加模型名稱與 `--cache-dir "
+                "~/vllm/huggingface/hub`]]，並以 `-v ~/vllm/huggingface:/root/.cache/huggingface` 掛載。"
             ),
         ),
     ),
@@ -913,8 +930,14 @@ RULES: tuple[Rule, ...] = (
             zh_tw="vLLM（或 Docker）不接受某個參數[[：{flag}]][[（{why}）]]。",
         ),
         remedy=Text(
-            en="Correct or drop it; `docker run --rm IMAGE vllm serve --help=all` lists what this version knows.",
-            zh_tw="修正或移除該參數；`docker run --rm IMAGE vllm serve --help=all` 會列出這個版本支援的參數。",
+            en=(
+                "Correct or drop it; `docker run --rm $(docker inspect -f '{{.Config.Image}}' {container}) vllm "
+                "serve --help=all` lists what this version knows."
+            ),
+            zh_tw=(
+                "修正或移除該參數；`docker run --rm $(docker inspect -f '{{.Config.Image}}' {container}) vllm serve "
+                "--help=all` 會列出這個版本支援的參數。"
+            ),
         ),
     ),
     Rule(
@@ -1062,12 +1085,17 @@ RULES: tuple[Rule, ...] = (
         ),
         remedy=Text(
             en=(
-                "Download again: `rm -rf ~/vllm/huggingface/hub/models--ORG--MODEL` (slashes of the model's name "
-                "become `--`), then start again or `hf download ORG/MODEL`."
+                "[[Download {repo} again: `rm -rf {directory} && hf download {repo} --cache-dir "
+                "~/vllm/huggingface/hub`||Compare the sizes of the model's files (`ls -lL "
+                "~/vllm/huggingface/hub/models--*/snapshots/*`, or where it is mounted from) with those on its "
+                "page, remove its directory with `rm -rf`, and fetch it again with `hf download`]], then start "
+                "again.[[ It was read from {path}.]]"
             ),
             zh_tw=(
-                "重新下載：`rm -rf ~/vllm/huggingface/hub/models--ORG--MODEL`（模型名稱的斜線改為 "
-                "`--`），再重新啟動或執行 `hf download ORG/MODEL`。"
+                "[[重新下載 {repo}：`rm -rf {directory} && hf download {repo} --cache-dir "
+                "~/vllm/huggingface/hub`||比對模型檔案大小（`ls -lL "
+                "~/vllm/huggingface/hub/models--*/snapshots/*`，或掛載來源目錄）與模型頁面是否一致，用 `rm -rf` 刪除該目錄，再以 `hf "
+                "download` 重新下載]]，再重新啟動。[[讀取位置：{path}。]]"
             ),
         ),
     ),
@@ -1109,14 +1137,17 @@ RULES: tuple[Rule, ...] = (
         ),
         remedy=Text(
             en=(
-                "Check that tokenizer.json, tokenizer_config.json and the chat template lie beside the weights (`ls "
-                "~/vllm/huggingface/hub/models--*/snapshots/*`); download them again, or give `--tokenizer MODEL` / "
-                "`--chat-template FILE`."
+                "Check that tokenizer.json, tokenizer_config.json and the chat template lie beside the weights: "
+                "`ls -lL [[{directory}/snapshots/*||~/vllm/huggingface/hub/models--*/snapshots/*]]`[[ (it was "
+                "read from {path})]]; [[download them again: `hf download {repo} --cache-dir "
+                "~/vllm/huggingface/hub`||download the model again with `hf download`]], or name another with "
+                "`--tokenizer` or `--chat-template`."
             ),
             zh_tw=(
-                "確認 tokenizer.json、tokenizer_config.json 與 chat template 和權重放在一起（`ls "
-                "~/vllm/huggingface/hub/models--*/snapshots/*`）；重新下載，或指定 `--tokenizer "
-                "MODEL`／`--chat-template FILE`。"
+                "確認 tokenizer.json、tokenizer_config.json 與 chat template 和權重放在一起：`ls -lL "
+                "[[{directory}/snapshots/*||~/vllm/huggingface/hub/models--*/"
+                "snapshots/*]]`[[（讀取位置：{path}）]]；[[重新下載：`hf download {repo} --cache-dir "
+                "~/vllm/huggingface/hub`||用 `hf download` 重新下載模型]]，或以 `--tokenizer`、`--chat-template` 指定其他檔案。"
             ),
         ),
     ),

@@ -742,7 +742,9 @@ class TestEntry:
 
     def test_its_texts_ask_only_for_what_can_be_known(self, rule: Rule) -> None:
         """Names in the templates are groups of its patterns, ratios, or always there; in both languages the same."""
-        known = {"container", "exit_code", "phase", "tail", "waited"} | {name for name, _, _ in rule.ratios}
+        known = {"container", "exit_code", "phase", "tail", "waited", "repo", "directory", "path"} | {
+            name for name, _, _ in rule.ratios
+        }
         for pattern in rule.patterns:
             known |= set(re.compile(pattern).groupindex)
         for text in (rule.cause, rule.remedy):

@@ -1,0 +1,48 @@
+"""Failures that are worth a captured log, but cost `make qualify` too much: `make capture-logs` provokes them too.
+
+`pytest … -p tests.capture_only` adds them to the failures. On the CPU bench only; the full disk needs root.
+"""
+
+from __future__ import annotations
+
+import subprocess
+
+from harness import failures, staging
+from harness.engine import Engine
+from harness.failures import GEMMA, failure
+from harness.types import Bench, Fault, Mount, Variant
+
+
+def _full_disk(scene: staging.Scene, variant: Variant, bench: Bench, engine: Engine) -> None:  # noqa: ARG001
+    """A file system of 64 KiB, where vLLM keeps what it compiles."""
+    full = scene.home / "full"
+    full.mkdir(exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "full", full], check=True)
+    scene.stack.callback(subprocess.run, ["umount", "-l", full], check=True)
+
+
+staging.SCENES["full-disk"] = _full_disk
+failures.FAILURES += (
+    failure(
+        "full-disk",
+        "what is compiled does not fit on the disk",
+        of=GEMMA,
+        expects="disk-full",
+        faults={"cpu": Fault(staging="full-disk", mounts=(Mount(source="full", target="/root/.cache/vllm"),))},
+    ),
+    failure(
+        "core-too-slow",
+        "the engine core is not ready in the time that vLLM itself gives it",
+        of=GEMMA,
+        expects="start-timeout",
+        faults={"cpu": Fault(env={"VLLM_ENGINE_READY_TIMEOUT_S": "1"})},
+    ),
+    failure(
+        "start-too-slow",
+        "the start takes longer than its budget",
+        of=GEMMA,
+        expects="start-timeout",
+        faults={"cpu": Fault()},
+        within_s=12,
+    ),
+)
