@@ -299,8 +299,9 @@ _STARTING = _RAISED | {_TRACEBACK}
 _SERVING = frozenset(keys(SERVES)[:1])
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 _CACHED = re.compile(r"/models--([^/]+?)--([^/]+)")
-_HEAD = re.compile(r"Traceback|\s\s|[A-Za-z_][\w.]*(?:Error|Exception): ")
-"""A line that begins like this is not the rest of another."""
+_FRESH = re.compile(r"Traceback|\s\s")
+_ERROR = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception): ")
+"""A line that begins like one of these is not the rest of another; like the second, unless that one is quite full."""
 _ENDING = re.compile(rb"Error|Exception|Interrupt|Exit")
 
 
@@ -492,7 +493,7 @@ class Reader:
                 if number >= self._sought:
                     self._seek(data, start, number)
             else:
-                self._crash(line)
+                self._crash(_joined(whole) if len(whole) > 1 else line)
 
     @property
     def _wrapped(self) -> bool:
@@ -528,7 +529,8 @@ class Reader:
         """Whether a terminal would have broken `before` where it ends, and `line` can be its rest."""
         word = line.message.split(" ", 1)[0]
         room = self._width - len(before.decode("utf-8", "replace").rstrip("\r"))
-        return bool(word) and len(word) + 1 > room and _bare(line) and not _HEAD.match(line.text)
+        fresh = _FRESH.match(line.text) or (room > 0 and _ERROR.match(line.text))
+        return bool(word) and len(word) + 1 > room and _bare(line) and not fresh
 
     def _seek(self, data: bytes, start: int, number: int) -> None:
         """Find the line that ends a traceback, here or in the next block."""
@@ -538,7 +540,8 @@ class Reader:
             if start >= len(data):
                 return
             if _ENDING.search(data, start, end):
-                if self._crash(_line(data, start, number)):
+                whole = self._whole(data, start, number) if self._wrapped else []
+                if self._crash(_joined(whole) if len(whole) > 1 else _line(data, start, number)):
                     break
             start, number = end, number + 1
         self._seeking, self._sought = False, number

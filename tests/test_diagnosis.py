@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import threading
 import time
 import tracemalloc
@@ -16,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.diagnose_cli import add_arguments, run
-from harness.diagnosis import HITS_PER_RULE, Reader, clean, diagnose
+from harness.diagnosis import HITS_PER_RULE, Reader, clean, diagnose, render
 from harness.rules import RULES
 from harness.types import Rule
 
@@ -347,6 +348,90 @@ FORMS: dict[str, Callable[[str], str]] = {
 def test_the_form_of_a_log_changes_nothing(form: str, message: str, expected: str) -> None:
     """Wrapped lines, ANSI codes, changing prefixes, journald, compose, Kubernetes, CRLF, JSON."""
     assert rule(FORMS[form](died(message))) == expected
+
+
+WIDE = (
+    "(EngineCore_0 pid=120) WARNING 09-28 15:47:20 [vllm.py:97] Compiling again: the last try ended in "
+    "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 896.00 MiB, and ValueError: No available memory for "
+    "the cache blocks\n"
+)
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+class TestWrapped:
+    """A terminal, or `fold`, broke every line at one width."""
+
+    def test_a_warning_is_none_the_worse_for_it(self, width: int) -> None:
+        """Its second half has no level of its own: the first half has it."""
+        assert rule(wrapped(width)(START + WIDE * 3 + "(EngineCore_0 pid=120) INFO still loading\n")) is None
+        assert rule(wrapped(width)(START + WIDE + READY)) is None
+
+    def test_a_stop_whose_words_were_broken_is_a_stop(self, width: int) -> None:
+        """What the engine says while it is taken down is no failure."""
+        stop = (
+            "(APIServer pid=551751) INFO 08-21 10:24:34 [launcher.py:100] [shutdown] API server: shutdown triggered\n"
+            "(APIServer pid=551751) ERROR 08-21 10:24:34 [async_llm.py:704] " + DEAD + "\n"
+        )
+        assert rule(wrapped(width)(START + READY + WIDE + stop), exit_code=0) is None
+
+    def test_a_failure_is_found_all_the_same(self, width: int) -> None:
+        """The wrapper, too, is recognised in pieces."""
+        assert rule(wrapped(width)(died(FREE))) == "gpu-memory-startup"
+        assert rule(wrapped(width)(died("AttributeError: 'Foo' object has no attribute 'bar'"))) == "unexplained"
+
+
+class TestCut:
+    """Somebody kept a part of the log."""
+
+    REFUSED = (
+        "(APIServer pid=1) Traceback (most recent call last):\n"
+        "(APIServer pid=1) vllm.exceptions.VLLMValidationError: This model's maximum context length is 8192 tokens.\n"
+        "(APIServer pid=1) ValueError: too long\n"
+    )
+    THROUGHPUT = (
+        "(APIServer pid=1) INFO 11-26 22:02:52 [loggers.py:259] Engine 000: Avg prompt throughput: 7.2 tokens/s, "
+        "Avg generation throughput: 1.0 tokens/s, Running: 1 reqs, Waiting: 0 reqs\n"
+    )
+
+    def test_a_request_that_was_refused_is_no_failed_start(self) -> None:
+        """The engine serves, whichever comes first: its throughput or the refusal."""
+        assert rule(self.REFUSED + self.THROUGHPUT) is None
+        assert rule(self.THROUGHPUT + self.REFUSED) is None
+
+    def test_a_start_that_fails_after_it_does(self) -> None:
+        """A restart is a start."""
+        assert rule(self.THROUGHPUT + died("AttributeError: 'Foo' object has no attribute 'bar'")) == "unexplained"
+        assert rule(self.THROUGHPUT + died(FREE)) == "gpu-memory-startup"
+
+
+class TestRemedyNamesWhatTheLogNames:
+    CUT = "safetensors_rust.SafetensorError: Error while deserializing header: MetadataIncompleteBuffer"
+
+    @pytest.mark.parametrize(
+        "model",
+        ["openai/gpt-oss-120b", "/root/.cache/huggingface/hub/models--openai--gpt-oss-120b/snapshots/8b19"],
+    )
+    def test_a_model_of_the_hub(self, model: str) -> None:
+        """What to remove and what to fetch can be pasted, offline too, where the log names a snapshot."""
+        found = diagnose(died(self.CUT).replace("openai/gpt-oss-120b", model))
+        assert found is not None
+        for text in (found.remedy.en, found.remedy.zh_tw):
+            assert "rm -rf ~/vllm/huggingface/hub/models--openai--gpt-oss-120b" in text
+            assert "hf download openai/gpt-oss-120b --cache-dir" in text
+
+    def test_a_model_of_a_directory(self) -> None:
+        """Nothing is named that does not exist."""
+        found = diagnose(died(self.CUT).replace("openai/gpt-oss-120b", "/models/mine"))
+        assert found is not None
+        assert "/models/mine" in found.remedy.en
+        assert "models--models" not in found.remedy.en
+
+    def test_no_remedy_has_a_word_to_be_replaced_first(self) -> None:
+        """At 3 a.m. nobody knows what stands for MODEL."""
+        for rule_ in RULES:
+            shown = render(rule_.remedy, {"container": "vllm-x", "phase": "start"}, rule_)
+            for text in (shown.en, shown.zh_tw):
+                assert not re.search(r"\b(?:IMAGE|MODEL|ORG|NAME|PID|FILE|CONTAINER)\b", text), text
 
 
 def test_utf_16_is_read() -> None:

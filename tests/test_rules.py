@@ -28,6 +28,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         ),
     ),
     "gpu-memory-startup": (
+        "AssertionError: Error in memory profiling. This happens when the GPU memory was not properly cleaned up",
         (
             "ValueError: Free memory on device (31.44/47.38 GiB) on startup is less than desired GPU memory "
             "utilization (0.95, 45.01 GiB). Decrease GPU memory utilization"
@@ -72,6 +73,9 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "ValueError: To serve at least one request with the models's max seq len (262144), (24.00 GiB KV cache is",
     ),
     "cuda-oom": (
+        "RuntimeError: CUDA Error: out of memory at /workspace/csrc/cumem_allocator.cpp:139",
+        "RuntimeError: Failed: Cuda error csrc/custom_all_reduce.cuh:368 'out of memory'",
+        'RuntimeError: NVML_SUCCESS == r INTERNAL ASSERT FAILED at "/pytorch/c10/cuda/CUDACachingAllocator.cpp":1016',
         (
             "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 896.00 MiB. GPU 0 has a total "
             "capacity of 95.00"
@@ -96,6 +100,8 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "torch.OutOfMemoryError: XPU out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of",
     ),
     "host-oom-killed": (
+        "subprocess.CalledProcessError: Command '['vllm', 'serve', 'x']' died with <Signals.SIGKILL: 9>.",
+        "    Last State:     Terminated\n      Exit Code:    137",
         (
             "RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): "
             "{'EngineCore_DP0': -9}"
@@ -158,6 +164,8 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "OSError: [Errno 98] error while attempting to bind on address ('0.0.0.0', 8000): address already in use",
     ),
     "gpu-runtime-missing": (
+        "invoking the NVIDIA Container Runtime Hook directly (e.g. specifying the docker --gpus flag) is not",
+        'exec: "nvidia-container-runtime": executable file not found in $PATH: unknown',
         'docker: Error response from daemon: could not select device driver "" with capabilities: [[gpu]].',
         'Error response from daemon: could not select device driver "nvidia" with capabilities: [[gpu]]',
         "docker: Error response from daemon: unknown or invalid runtime name: nvidia.",
@@ -222,6 +230,8 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "pynvml.NVMLError_LibRmVersionMismatch: RM has detected an NVML/RM version mismatch.",
     ),
     "unsupported-arch": (
+        "RuntimeError: cutlass_gemm_caller, /workspace/csrc/quantization/cutlass_gemm_caller.cuh:62, Error Internal",
+        "RuntimeError: Marlin kernels require compute capability 8.0 or newer",
         "RuntimeError: CUDA error: no kernel image is available for execution on the device",
         "torch.AcceleratorError: CUDA error: no kernel image is available for execution on the device",
         "ptxas fatal   : Value 'sm_121a' is not defined for option 'gpu-name'",
@@ -248,6 +258,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "RuntimeError: [FP4 gemm Runner] Failed to run cutlass FP4 gemm on sm120. Error: Error Internal",
     ),
     "image-pull": (
+        '  Warning  Failed     12s   kubelet  Failed to pull image "vllm/vllm-openai:nope": rpc error: code = NotFound',
         (
             "docker: Error response from daemon: pull access denied for vlm/vllm-openai, repository does not "
             "exist or may"
@@ -268,6 +279,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "failed to solve: failed to fetch anonymous token: unexpected status from GET request to",
     ),
     "image-platform": (
+        'Error: choosing an image from manifest list: no image found in image index for architecture "arm64"',
         "docker: no matching manifest for linux/arm64/v8 in the manifest list entries.",
         "exec /usr/bin/python3: exec format error",
         "standard_init_linux.go:228: exec user process caused: exec format error",
@@ -284,6 +296,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "docker: Error response from daemon: image with reference sha256:abc was found but does not match the",
     ),
     "entrypoint-missing": (
+        "/opt/nvidia/nvidia_entrypoint.sh: line 67: /openai/gpt-oss-120b: No such file or directory",
         (
             "docker: Error response from daemon: failed to create task for container: failed to create shim "
             "task: OCI runtime create failed: runc create failed: unable to start container process: exec: "
@@ -331,6 +344,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "403 Forbidden: Please enable access to public gated repositories in your fine-grained token settings to view",
     ),
     "hf-missing": (
+        "OSError: Incorrect path_or_model_id: '/models/llama'. Please provide either the path to a local folder or",
         (
             "ValueError: Invalid repository ID or local directory specified: 'no/such-model'.\nPlease verify "
             "the following"
@@ -425,6 +439,8 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "cupy_backends.cuda.libs.nccl.NcclError: NCCL_ERROR_SYSTEM_ERROR: unhandled system error",
     ),
     "bad-flag": (
+        "ValueError: Chunked MM input disabled but max_tokens_per_mm_item (2496) is larger than max_num_batched_tokens",
+        "AssertionError: 20 is not divisible by 3",
         "vllm: error: unrecognized arguments: --no-such-flag",
         (
             "usage: vllm serve [model_tag] [options]\nvllm serve: error: argument --kv-cache-dtype: invalid "
@@ -448,6 +464,8 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "ValueError: Invalid value 'FLASHINFER_X' for VLLM_ATTENTION_BACKEND. Valid options: ['FLASH_ATTN']",
     ),
     "unsupported-quantization": (
+        "ValueError: No NvFp4 MoE backend supports the deployment configuration.",
+        "NotImplementedError: No compressed-tensors compatible scheme was found.",
         "vllm serve: error: argument --quantization/-q: invalid choice: 'mxfp5' (choose from 'aqlm', 'awq', 'fp8',",
         "ValueError: Unknown quantization method: mxfp5. Must be one of ['awq', 'fp8', 'mxfp4'].",
         "NotImplementedError: Mxfp4 linear layer is not implemented",
@@ -481,6 +499,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "ValueError: Weight output_partition_size = 2560 is not divisible by weight quantization block_n = 128.",
     ),
     "unsupported-model": (
+        "ImportError: This modeling file requires the following packages that were not found in your environment: x.",
         (
             "ValueError: Model architectures ['NoSuchArchForCausalLM'] are not supported for now. Supported "
             "architectures:"
@@ -564,6 +583,8 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "    assert param_data.shape == loaded_weight.shape",
     ),
     "tokenizer-or-template": (
+        "ValueError: Cannot use chat template functions because tokenizer.chat_template is not set",
+        "TypeError: not a string",
         "OSError: Can't load tokenizer for '/models/x'. If you were trying to load it from",
         (
             "ValueError: Couldn't instantiate the backend tokenizer from one of: \n(1) a `tokenizers` library "
@@ -593,6 +614,8 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "Exception: EOF while parsing a value at line 1 column 0",
     ),
     "compile-failure": (
+        "torch._inductor.exc.InductorError: RuntimeError: PassManager::run failed",
+        "RuntimeError: Error building extension 'flashinfer_jit'",
         "torch._inductor.exc.InductorError: CalledProcessError: Command '['/usr/bin/gcc', '/tmp/tmpx/main.c', '-O3',",
         "torch._dynamo.exc.BackendCompilerFailed: backend='<vllm.compilation.backends.VllmBackend object at 0x7f>'",
         "RuntimeError: Failed to find C compiler. Please specify via CC environment variable or set",
@@ -613,6 +636,9 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "torch._inductor.exc.LoweringException: AssertionError:",
     ),
     "engine-dead": (
+        "RuntimeError: CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasGemmEx`",
+        "TimeoutError: RPC call to execute_model timed out.",
+        "NVRM: Xid (PCI:000f:01:00): 79, pid=1234, name=VLLM::EngineCor, GPU has fallen off the bus.",
         "ERROR 10-12 02:10:43 [core.py:710] EngineCore encountered a fatal error.",
         "vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue. See stack trace (above) for the",
         "ERROR 05-12 11:36:01 [core_client.py:704] Engine core proc EngineCore_DP0 died unexpectedly, shutting down",
@@ -687,6 +713,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "sh: 1: ulimit: error setting limit (Operation not permitted)",
     ),
     "start-timeout": (
+        "dependency failed to start: container vllm is unhealthy",
         "TimeoutError: Timed out waiting for engines to sendinitial message on input socket.",
         "TimeoutError: Timed out waiting for engine core processes to start. This is often caused by slow weight",
         "TimeoutError: Timed out waiting for engine startup",
