@@ -52,7 +52,7 @@ miniatures: setup ## Train the CPU bench's miniatures again: minutes
 .PHONY: capture-logs
 capture-logs: setup ## Provoke the known failures and keep their logs in tests/logs/: minutes
 	@reports=$$(mktemp -d) && trap 'rm -rf "$$reports"' EXIT && \
-	$(python) -m pytest suites/ -m failure -k diagnosed --reports "$$reports" $(ARGS) && \
+	$(python) -m pytest suites/ -m failure -k diagnosed -p tests.capture_only --reports "$$reports" $(ARGS) && \
 	$(python) -m tests.capture_logs "$$reports"
 
 .PHONY: examples

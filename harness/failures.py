@@ -36,7 +36,7 @@ def failure(
     return find(of).model_copy(update={"name": name, "title": title, "marks": ("failure",), "benches": expectations})
 
 
-FAILURES = (
+FAILURES: tuple[Variant, ...] = (
     failure(
         "utilization-too-high",
         "more memory is asked for than is free",

@@ -37,12 +37,4 @@ failures.FAILURES += (
         expects="start-timeout",
         faults={"cpu": Fault(env={"VLLM_ENGINE_READY_TIMEOUT_S": "1"})},
     ),
-    failure(
-        "start-too-slow",
-        "the start takes longer than its budget",
-        of=GEMMA,
-        expects="start-timeout",
-        faults={"cpu": Fault()},
-        within_s=12,
-    ),
 )
