@@ -57,7 +57,7 @@ def main() -> int:
             proxy = stack.enter_context(standing(("127.0.0.1", given.port)))
             done.append(matrix.Matrix(variant, bench, proxy, work, lambda text: print(text, flush=True)))
             healthy = matrix.HEALTHY[:1] if given.brief or only else matrix.HEALTHY
-            matrix.run(done[-1], only, files, healthy, first=len(done) == 1)
+            matrix.run(done[-1], only, files, healthy, done[:-1])
         if len(done) == 1 and not only and not given.up:
             matrix.lives(done[0])
     if not only:
