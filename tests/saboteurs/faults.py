@@ -233,6 +233,24 @@ async def dripping(x: Exchange, source: Stream) -> Stream:
         yield event
 
 
+async def a_fifth_slower(x: Exchange, source: Stream) -> Stream:
+    """Every event as much later as a server would send it that takes a fifth longer for each."""
+    now = asyncio.get_running_loop().time
+    arrived: asyncio.Queue[tuple[float, bytes] | None] = asyncio.Queue()
+
+    async def read() -> None:
+        async for event in source:
+            arrived.put_nowait((now(), event))
+        arrived.put_nowait(None)
+
+    reading = asyncio.create_task(read())
+    first = now()
+    while (one := await arrived.get()) is not None:
+        await asyncio.sleep(first + 1.2 * (one[0] - first) - now())
+        yield one[1]
+    await reading
+
+
 async def all_at_once(x: Exchange, source: Stream) -> Stream:
     """Everything at the end."""
     yield b"".join([event async for event in source])
@@ -1245,9 +1263,13 @@ FAULTS: tuple[Fault, ...] = (
 """Every fault of the wire, of the log and of the life; those of Docker's flags are in `planted.py`."""
 
 
+SLOWER = Fault("slower", "every token takes a fifth longer", "the speed", on=streamed, stream=a_fifth_slower)
+"""For `python -m harness compare` and the nights: as an image only, the matrix leaves the speed alone."""
+
+
 def find(name: str) -> Fault:
     """The fault called `name`. Raises KeyError with the names there are."""
-    for fault in FAULTS:
+    for fault in (*FAULTS, SLOWER):
         if fault.name == name:
             return fault
     raise KeyError(f"no fault is called {name!r}; there are: {', '.join(f.name for f in FAULTS)}")
