@@ -18,7 +18,7 @@ def _full_disk(scene: staging.Scene, variant: Variant, bench: Bench, engine: Eng
     full = scene.home / "full"
     full.mkdir(exist_ok=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "full", full], check=True)
-    scene.stack.callback(subprocess.run, ["umount", "-l", full], check=True)
+    scene.stack.callback(lambda: subprocess.run(["umount", "-l", full], check=True))
 
 
 staging.SCENES["full-disk"] = _full_disk
