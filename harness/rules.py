@@ -80,7 +80,7 @@ MARKERS: tuple[tuple[str, str], ...] = (
 FACTS: dict[str, str] = {
     "architecture": r"Resolved architecture: (\w+)",
     "model": r"Starting to load model (\S+?)\.\.\.",
-    "checkpoint": r"with config: model='([^']+)'",
+    "checkpoint": r"with config: model='([^']+)', speculative_config",
     "max_model_len": r"Using max model len (\d+)",
     "dtype": r"\bdtype=(?:torch\.)?(\w+)",
     "quantization_flag": r"\bquantization=(\w+)",

@@ -25,7 +25,7 @@ START = """\
 (APIServer pid=1) INFO 09-28 15:47:00 [api_server.py:1896] vLLM API server version 0.10.1.1
 (APIServer pid=1) INFO 09-28 15:47:08 [__init__.py:711] Resolved architecture: GptOssForCausalLM
 (EngineCore_0 pid=120) INFO 09-28 15:47:12 [core.py:74] Initializing a V1 LLM engine (v0.10.1.1) with config: \
-model='openai/gpt-oss-120b', dtype=torch.bfloat16, quantization=mxfp4
+model='openai/gpt-oss-120b', speculative_config=None, dtype=torch.bfloat16, quantization=mxfp4
 (EngineCore_0 pid=120) INFO 09-28 15:47:14 [gpu_model_runner.py:1953] Starting to load model openai/gpt-oss-120b...
 """
 READY = """\
