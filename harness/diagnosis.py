@@ -23,6 +23,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import islice
 from re import _parser  # type: ignore[attr-defined,unused-ignore]  # seen by mypy only beside hypothesis
 from typing import Any
 
@@ -444,7 +445,7 @@ class Reader:
         words.update(word.translate(None, _DIGITS) for word in broken.values())
         wanted: dict[int, set[_Sign | None]] = {}
         for key, signs in self._of_interest(words):
-            for start in _lines_with(data, key):
+            for start in islice(_lines_with(data, key), 1 if key in _SERVING else None):  # one such line says it all
                 wanted.setdefault(start, set()).update(signs)
             for start in (start for start, word in broken.items() if word == key):
                 wanted.setdefault(start, set()).update(signs)
