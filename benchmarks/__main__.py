@@ -13,11 +13,12 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import collecting, recorded
+from benchmarks import collecting, recorded, whole
 from benchmarks.table import Row, markdown
 
-DISCIPLINES = ("detect", "idle", "logs", "collect", "records")
-WITHOUT_ENGINE = {"collect": collecting.run, "records": recorded.run}
+DISCIPLINES = ("collect", "detect", "logs", "records", "idle", "whole")
+OWN_ENGINE = {"collect": collecting.run, "records": recorded.run, "whole": whole.run}
+"""Those that need no engine, or find it by themselves."""
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -31,8 +32,8 @@ def rows(names: list[str], place: Path, *, small: bool) -> Iterator[Row]:
     for name in names:
         directory = place / name
         directory.mkdir()
-        if name in WITHOUT_ENGINE:
-            yield from WITHOUT_ENGINE[name](directory, small=small)
+        if name in OWN_ENGINE:
+            yield from OWN_ENGINE[name](directory, small=small)
         else:
             with Engine(cpu_bench.locate().docker_host) as engine:
                 yield from needing[name](engine, directory, small=small)

@@ -55,3 +55,21 @@ def test_a_stalled_disk_does_not_stop_the_container(engine_or_skip: Engine, tmp_
         assert watch.exit.code == 0
         assert watch.reader.lines > 2 * BACKLOG / 200
         assert "the disk took nothing for" in watch.unwritten
+
+
+@pytest.mark.engine
+def test_a_container_that_is_started_again_at_once_has_ended(engine_or_skip: Engine, log: Path) -> None:
+    """By a restart policy, or by somebody's `docker restart`: there is no moment in which it can be found exited."""
+    from harness.engine import Container
+
+    command = ["bash", "-c", "echo loading; exit 3"]
+    with created(engine_or_skip, command, restart_policy={"Name": "always"}) as raw:
+        watch = Watch(raw.name, log, Redactor())
+        watch.attach(Container(engine_or_skip, raw))
+        try:
+            raw.start()
+            assert watch.until_failed(SOON_S) is not None
+            assert watch.exit is not None
+            assert watch.exit.code == 3
+        finally:
+            watch.close()
