@@ -214,14 +214,14 @@ def phases(count: int, chance: random.Random) -> list[float]:
 
 
 def run(engine: Engine, place: Path, *, small: bool) -> Iterator[Row]:
-    """Every event on every network that matters, twelve times."""
-    cap_s = 5.0 if small else 8.0
+    """Every event on every network that matters, eight or twelve times: small, two or three."""
+    cap_s = 5.0 if small else 6.0
     shown = progress()
     chance = random.Random(20260101)
     with contestants(engine) as peers:
         for event in EVENTS:
             for network in NETWORKS if event == "ready" else ("published",):
-                repeated = (3 if event in SAID else 2) if small else 12
+                repeated = (3 if event in SAID else 2) if small else (8 if event.endswith("hang") else 12)
                 trials = [
                     trial(engine, peers, event, network, place, shown, delay_s=delay_s, cap_s=cap_s)
                     for delay_s in phases(repeated, chance)
