@@ -47,7 +47,7 @@ def rows(name: str, directory: Path, *, small: bool) -> Iterator[Row]:
             with Engine(cpu_bench.locate().docker_host) as engine:
                 yield from needing[name](engine, directory, small=small)
     except (EngineError, RefusedError, OSError, SubprocessError) as error:
-        told = " ".join(str(error).split())
+        told = " ".join(str(error).split())[-160:]
         yield Row(what=QUESTIONS[name], who="this harness", value=f"not run to its end: {told}", ok=False)
 
 
