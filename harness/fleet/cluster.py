@@ -94,13 +94,13 @@ async def work(inventory: Inventory, unit: str, outbox: Path) -> None:
     from distributed import Worker
     from distributed.worker import DEFAULT_METRICS, DEFAULT_STARTUP_INFORMATION
 
-    check(inventory, [unit])
     settle(inventory)
     _, head = inventory.head(unit)
     box.KEEPER = own = box.Keeper(inventory, unit, outbox)
     loop, stop = asyncio.get_running_loop(), _stopping()
     recovering = asyncio.create_task(asyncio.to_thread(own.recover))
     while not stop.is_set():
+        check(inventory, [unit])  # at each turn: an expired certificate is refused at once, again and again
         with tempfile.TemporaryDirectory() as scratch:
             worker = Worker(
                 inventory.scheduler.url,
