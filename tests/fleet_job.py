@@ -6,6 +6,7 @@ With `--serve` its work is a real container that listens on the box's port 8000 
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import time
@@ -13,15 +14,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from harness.attempt import conclude
-from harness.engine import Engine, default_docker_host
 from harness.flags import CONTAINER_PORT, LABEL
 from harness.host import boot_id
 from harness.lease import lease
 from harness.record import Recorder, TestOutcome, new_directory
+from harness.report import views
 from harness.variants import CONTAINERS
 from tests import samples
+
+if TYPE_CHECKING:
+    from harness.engine import Engine
 
 VARIANT = "gpt-oss-120b"
 IMAGE = "fleet-box:1"
@@ -64,14 +68,17 @@ def served(engine: Engine, run: str, name: str = CONTAINERS[0], port: int = CONT
 def main(seconds: float, reports: Path, serve: str) -> None:
     """Hold the lease for `seconds`, or as long as the container serves, then write an accepted record in `reports`."""
     now = datetime.now(UTC)
-    with lease(default_docker_host()):
+    docker_host = os.environ.get("DOCKER_HOST", "")
+    with lease(docker_host):
         about = samples.record(started=now, record_id=f"{now:%Y%m%dT%H%M%SZ}-fleet", tests_available=1)
         if serve:
             labels = {LABEL: about.variant.name, f"{LABEL}.run": serve}
             about = about.model_copy(update={"declared": about.declared.model_copy(update={"labels": labels})})
         recorder = Recorder(about, new_directory(reports, about.variant, about.bench, now))
         if serve:
-            with Engine(default_docker_host()) as engine, served(engine, serve) as container:
+            from harness.engine import Engine  # takes as long as the rest together
+
+            with Engine(docker_host) as engine, served(engine, serve) as container:
                 print("works", flush=True)
                 engine.patient().wait(container)
         else:
@@ -80,7 +87,7 @@ def main(seconds: float, reports: Path, serve: str) -> None:
         passed = TestOutcome(nodeid="worked", requirement="The job was done.", outcome="passed", seconds=0)
         recorder.update(tests=(passed,))
         recorder.finish(boot_id=boot_id())
-        conclude(recorder)
+        views.write(recorder.written, recorder.directory)
 
 
 if __name__ == "__main__":
