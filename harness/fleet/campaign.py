@@ -305,7 +305,10 @@ class Conduct:
                 return
         self.lost.discard(job_id)
         outcome = Outcome.model_validate_json(told)
-        if not late or outcome.verdict is not Verdict.INTERRUPTED:
+        free = not outcome.job.unit and not late
+        if free and outcome.exit_code is None and outcome.verdict is Verdict.BLOCKED:
+            self._return(unit, address, outcome)
+        elif not late or outcome.verdict is not Verdict.INTERRUPTED:
             self._judge(
                 outcome.job,
                 outcome.verdict,
@@ -321,6 +324,15 @@ class Conduct:
         if brought:
             with suppress(UnansweredError):  # what lies there twice is known by its content
                 await self._ask(client, address, box.forget, job_id)
+
+    def _return(self, unit: str, address: str, outcome: Outcome) -> None:
+        """A box did not begin a job that any may do, because somebody holds it: another does it."""
+        del self.on[unit]
+        self._set(outcome.job, unit="", started=None)
+        self.waiting.insert(0, outcome.job)
+        self._admitted.pop(unit, None)
+        self._looked[unit] = address, time.monotonic()
+        self._refuse(unit, outcome.reason)
 
     def _absent(self, unit: str) -> None:
         """A unit is not there, and has been waited for."""
@@ -400,15 +412,13 @@ class Conduct:
         for unit in self.units:
             ended = sum(one.verdict is not None for one in self.results.values() if one.unit == unit)
             job = self.on.get(unit)
-            state = (
-                "running" if job else "refused" if unit in self._refused else "free" if unit in self._admitted else "?"
-            )
+            refused, admitted = unit in self._refused, unit in self._admitted
+            state = "running" if job else "refused" if refused else "free" if admitted else "is looked at"
             named = f"{job.variant} {job.image or ''}".strip() if job else ""
             again = f" (again, {job.lost_on} was lost)" if job and job.lost_on else ""
             phase = self._phases.get(unit, "") if job else self._refused.get(unit, "")
             rows.append((unit, str(ended), state, named + again, phase))
-        left = len(self.waiting)
-        rows.append(("waiting", str(left), "", "", ""))
+        rows.append(("waiting", "", "", "", f"{len(self.waiting)} jobs"))
         self.show(rows)
 
 
