@@ -21,6 +21,7 @@ from harness.host import boot_id
 from harness.lease import lease
 from harness.record import Recorder, TestOutcome, new_directory
 from harness.report import views
+from harness.types import Measurement
 from harness.variants import CONTAINERS
 from tests import samples
 
@@ -85,7 +86,8 @@ def main(seconds: float, reports: Path, serve: str) -> None:
             print("works", flush=True)
             time.sleep(seconds)
         passed = TestOutcome(nodeid="worked", requirement="The job was done.", outcome="passed", seconds=0)
-        recorder.update(tests=(passed,))
+        took = Measurement(name="start", value=(datetime.now(UTC) - now).total_seconds(), unit="s", limit=60, ok=True)
+        recorder.update(tests=(passed,), measurements=(took,))
         recorder.finish(boot_id=boot_id())
         views.write(recorder.written, recorder.directory)
 

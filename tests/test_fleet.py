@@ -19,6 +19,7 @@ import tarfile
 import tempfile
 import threading
 import time
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -43,6 +44,7 @@ from harness.record import ROOT, read
 from harness.types import Verdict
 from harness.variants import CONTAINERS
 from tests import fleet_job, samples
+from tests.conftest import Open
 
 BOXES = ("a", "b", "c")
 TTL_S = 5.0
@@ -508,7 +510,7 @@ def test_a_box_that_is_cut_off_is_a_verdict_in_time_and_what_it_left_is_fenced_o
     The container goes on alone. When the box is back it is removed before the next job: that one, and neither what
     somebody keeps up there nor what is not ours.
     """
-    run = boxes.campaign(boxes.job(1, "cut", 0, arguments=serves("orphan")))
+    run = boxes.campaign(boxes.job(1, "cut", 0, arguments=serves("orphan")), units=("b", "c"))
     until(lambda: run.conduct.on, 20, "a box that has the job")
     box = next(iter(run.conduct.on))
     run.works(box, "cut-1")
@@ -631,6 +633,29 @@ def test_records_come_home_though_the_scheduler_is_killed(lab: Lab) -> None:
         (Verdict.ACCEPTED, "collected later"),
     }
     assert {read(lab.reports / r.record).verdict for r in state.results} == {Verdict.ACCEPTED}
+
+
+@pytest.mark.engine
+def test_the_page_of_the_fleet_is_read_on_a_phone_and_a_wall_in_both_languages(lab: Lab, open_page: Open) -> None:
+    """Of the campaigns above: every box a column, every record behind a link, trends; it fits, and axe has no word."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    lab.campaign(*(lab.job(n, "page", 0.1, "a") for n in range(2))).end()
+    for width, locale, scheme in ((360, "en-US", "dark"), (1920, "zh-TW", "light"), (360, "zh-TW", "light")):
+        page = open_page(lab.reports / "fleet.html", width=width, locale=locale, scheme=scheme)
+        needed, given = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        assert needed <= given
+        found = Axe().run(page)
+        assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found.response["violations"]] == []
+        if shots := os.environ.get("GB10_FLEET_SHOTS"):
+            page.screenshot(path=f"{shots}/fleet-{width}-{locale}.png", full_page=True)
+    assert {"a", "b", "c"} <= set(page.locator("thead th").all_inner_texts())
+    assert page.locator(".trend .sparkline").count() >= 1
+    assert page.locator("#matrix").inner_text() == "變體與機器"
+    links = page.locator("main a").evaluate_all("all => all.map(one => one.href)")
+    assert len(links) >= 3
+    for link in links:
+        assert Path(urllib.parse.unquote(urllib.parse.urlparse(link).path)).exists(), link
 
 
 def bad(text: str, tmp_path: Path) -> str:

@@ -10,7 +10,7 @@ import base64
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,12 +114,19 @@ def index(listing: Listing, nights: Sequence[Night] = ()) -> str:
     )
 
 
-def fleet(units: Sequence[str], newest: Sequence[tuple[tuple[str, str], Any]], campaigns: Sequence[Any]) -> str:
-    """The page of many boxes: for each variant with an image the newest result on each unit, and the campaigns.
+def fleet(
+    units: Sequence[str],
+    newest: Sequence[tuple[tuple[str, str], Any]],
+    campaigns: Sequence[Any],
+    records: Mapping[str, Sequence[Summary]],
+) -> str:
+    """The page of many boxes: the newest result of each variant with an image on each unit, the campaigns, trends.
 
-    A result has `job`, `unit`, `verdict`, `reason`, `record`; a campaign has `id`, `started`, `results`.
+    A result has `job`, `unit`, `verdict`, `reason`, `record`; a campaign has `id`, `started`, `results`. `records` are
+    each unit's, the newest first.
     """
-    return _render("fleet.html", units=units, newest=newest, campaigns=campaigns)
+    drawn = [(unit, groups) for unit, every in records.items() if (groups := trends(every))]
+    return _render("fleet.html", units=units, newest=newest, campaigns=campaigns, trends=drawn)
 
 
 def lines_of(nights: Sequence[Night]) -> list[dict[str, Any]]:
