@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gzip
+import hashlib
 import heapq
 import json
 import os
@@ -25,6 +27,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
@@ -35,7 +38,7 @@ import pytest
 from harness import lease
 from harness.bench import Choice, choose
 from harness.engine import Engine, EngineError
-from harness.fleet import certificates, inventory, jobs
+from harness.fleet import certificates, cluster, inventory, jobs
 from harness.fleet.campaign import Conduct
 from harness.fleet.inventory import Inventory, InventoryError
 from harness.fleet.jobs import Campaign, Job, Result
@@ -266,6 +269,17 @@ class Lab:
             box, "worker", unit, "--outbox", str(self.outbox(unit)), before=before, **self.environment(box)
         )
 
+    def there(self, unit: str) -> int:
+        """How many workers of that name are at the scheduler now."""
+        found = [0]
+
+        async def ask() -> None:
+            async with cluster.connected(self.inventory) as client:
+                found[0] = len((await cluster.workers(client)).get(unit, []))
+
+        self.inside(lambda: asyncio.run(ask())).join()
+        return found[0]
+
     def processes(self, text: str) -> list[int]:
         """The processes of this lab with `text` in their command lines."""
         found = []
@@ -288,11 +302,10 @@ class Lab:
             yield
             child.stdin.close()
 
-    def collected(self) -> bool:
-        """Whether `fleet collect` could ask the scheduler; it brings home what waits."""
-        argv = [sys.executable, "-m", "harness", "fleet", "collect", "--reports", str(self.reports)]
-        line = [*self._in("lab"), *argv, "--inventory", self.inventory.place]
-        return subprocess.run(line, cwd=ROOT, stdout=subprocess.DEVNULL).returncode == 0
+    def fleet(self, *verb: str) -> str:
+        """What a verb of the fleet says, in the lab."""
+        argv = [*self._in("lab"), sys.executable, "-m", "harness", "fleet", *verb, "--inventory", self.inventory.place]
+        return subprocess.run(argv, cwd=ROOT, stdout=-1, stderr=-2, text=True).stdout
 
     def _outlived(self) -> None:
         """The processes of this lab that a kill left."""
@@ -461,6 +474,71 @@ def test_every_box_has_a_port_8000_of_its_own(boxes: Lab) -> None:
     assert {r.verdict for r in run.end().values()} == {Verdict.ACCEPTED}
 
 
+class Registry(BaseHTTPRequestHandler):
+    """Serves one image, by its digest: what a registry says to `docker pull`."""
+
+    blobs: dict[str, tuple[str, bytes]]
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        kind, body = self.blobs.get(self.path.rpartition("/")[2], ("application/json", b"{}"))
+        self.send_response(200 if self.path == "/v2/" or self.path.rpartition("/")[2] in self.blobs else 404)
+        for name, value in (("Content-Type", kind), ("Content-Length", len(body))):
+            self.send_header(name, str(value))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    do_HEAD = do_GET  # noqa: N815 (http.server's name)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+def image_blobs() -> tuple[str, dict[str, tuple[str, bytes]]]:
+    """An image of one layer: the digest of its manifest, and digest → media type and content of everything."""
+    kind, tar = "application/vnd.docker.distribution.manifest.v2+json", image_tar()
+    layers = {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(tar).hexdigest()}"]}
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
+    config = json.dumps({"architecture": machine, "os": "linux", "config": {}, "rootfs": layers}).encode()
+    blobs: dict[str, tuple[str, bytes]] = {}
+
+    def add(kind: str, content: bytes) -> dict[str, Any]:
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        blobs[digest] = kind, content
+        return {"mediaType": kind, "size": len(content), "digest": digest}
+
+    parts = {
+        "config": add("application/vnd.docker.container.image.v1+json", config),
+        "layers": [add("application/vnd.docker.image.rootfs.diff.tar.gzip", gzip.compress(tar))],
+    }
+    manifest = add(kind, json.dumps({"schemaVersion": 2, "mediaType": kind, **parts}).encode())
+    return manifest["digest"], blobs
+
+
+@pytest.mark.engine
+def test_an_image_is_placed_by_its_digest_ahead_of_its_job(boxes: Lab) -> None:
+    """`fleet prepare` pulls it once, from a registry; a job with that image is then given to the box."""
+    digest, blobs = image_blobs()
+    ready: list[ThreadingHTTPServer] = []
+
+    def serve() -> None:
+        with ThreadingHTTPServer(("127.0.0.1", 5000), type("Own", (Registry,), {"blobs": blobs})) as server:
+            ready.append(server)
+            server.serve_forever()
+
+    thread = boxes.inside(serve, "a")
+    until(lambda: ready, 10, "a registry")
+    image = f"127.0.0.1:5000/probe@{digest}"
+    said = boxes.fleet("prepare", "--image", image, "--unit", "a")
+    ready[0].shutdown()
+    thread.join()
+    assert "a: ready" in said, said
+    assert "a: ready" in boxes.fleet("prepare", "--image", image, "--unit", "a"), "it is there: nothing is pulled"
+    ended = boxes.campaign(boxes.job(1, "placed", 0.1, "a", image=image)).end()["placed-1"]
+    assert ended.verdict is Verdict.ACCEPTED, ended.reason
+
+
 @pytest.mark.engine
 def test_a_box_that_is_busy_blocks_its_job_and_no_other(boxes: Lab) -> None:
     """One box's lease is held; another has somebody else's container under one of our names."""
@@ -568,8 +646,8 @@ def test_a_pair_holds_both_boxes_and_a_second_campaign_is_told_that_they_are_bus
 
 
 @pytest.mark.engine
-def test_what_is_wrong_with_a_box_is_told_before_a_job_starts_there(lab: Lab) -> None:
-    """Image, disk, another machine, another address, clock, version, certificates: each with what to do."""
+def test_what_is_wrong_with_a_box_is_told_before_a_job_starts_there(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Image, disk, another machine, another address, clock, version, certificates, two of a name, one that hangs."""
     lab.work("late", "import time; now = time.time; time.time = lambda: now() + 60; ")
     lab.work("old", "import harness; harness.__version__ = '0.0.9'; ")
     for made, taken in zip(*(certificates.files(lab.inventory, name) for name in ("liar", "c")), strict=True):
@@ -604,8 +682,16 @@ def test_what_is_wrong_with_a_box_is_told_before_a_job_starts_there(lab: Lab) ->
         "stale": r"certificate has expired.* → python -m harness fleet up",
     }.items():
         assert re.search(wrong, told[unit]), told[unit]
-    for unit in ("late", "old", "liar", "stale"):
-        lab.workers[unit].terminate()
+    lab.work("liar")
+    until(lambda: lab.there("liar") == 2, 20, "a second worker of that name")
+    lab.workers["late"].send_signal(signal.SIGSTOP)
+    monkeypatch.setattr(cluster, "ANSWER_S", 2)
+    last = lab.campaign(
+        *(lab.job(n, "bad", 0.1, unit) for n, unit in enumerate(("liar", "late", "b"))), units=("liar", "late", "b")
+    ).end()
+    assert "2 workers call themselves liar: " in last["bad-0"].reason
+    assert re.search("did not answer within 2 s|no worker of late", last["bad-1"].reason), "whichever comes first"
+    assert last["bad-2"].verdict is Verdict.ACCEPTED, "one that hangs keeps no other from working"
 
 
 @pytest.mark.engine
@@ -627,7 +713,11 @@ def test_records_come_home_though_the_scheduler_is_killed(lab: Lab) -> None:
     kept = [lab.outbox(box) / f"gone-{n}" / "outcome.json" for n, box in enumerate("ab")]
     until(lambda: all(file.exists() for file in kept), 20, "outcomes in the outboxes")
     lab.schedule()
-    until(lambda: lab.collected() and not any(file.exists() for file in kept), 30, "every record at home")
+    until(
+        lambda: lab.fleet("collect", "--reports", str(lab.reports)) and not any(f.exists() for f in kept),
+        30,
+        "every record at home",
+    )
     state = Campaign.model_validate_json((lab.reports / "fleet" / "gone.json").read_text())
     assert {(r.verdict, r.reason.partition(":")[0]) for r in state.results} == {
         (Verdict.ACCEPTED, "collected later"),

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 HEAD: Row = ("box", "done", "state", "job", "phase")
 GONE_S = 5.0
-"""Seconds without a worker after which a box that was there is gone, when distributed has not said so itself."""
+"""Seconds without a worker after which the job of a box that was there is lost, when distributed has not said so."""
 PATIENCE_S = 60.0
 """Seconds that a box, or the scheduler, is waited for that is not there."""
 TICK_S = 0.5
@@ -79,6 +79,8 @@ class Conduct:
         self._refused: dict[str, str] = {}
         self._looked: dict[str, tuple[str, float]] = {}
         """Unit → address of the worker that was refused, and when it was."""
+        self._met: set[str] = set()
+        """Units that were there since the scheduler was last away."""
         self._last_there: dict[str, float] = {}
         self._tasks: dict[Task[str], tuple[str, Job]] = {}
         self._errands: dict[str, Task[None]] = {}
@@ -98,7 +100,8 @@ class Conduct:
                 async with cluster.connected(self.inventory) as client:
                     away_since = None
                     self._admitted.clear()
-                    self._last_there = dict.fromkeys(self.units, time.monotonic() + self.patience_s - GONE_S)
+                    self._met.clear()
+                    self._last_there = dict.fromkeys(self.units, time.monotonic())
                     await self._session(client)
             except cluster.SchedulerAwayError as error:
                 if away_since is None:
@@ -154,9 +157,9 @@ class Conduct:
         fresh = [worker for worker in there if time.time() - worker["last_seen"] < GONE_S] or there
         if not fresh:
             self._admitted.pop(unit, None)
-            if time.monotonic() - self._last_there[unit] > GONE_S:
-                self._absent(unit)
+            self._absent(unit, time.monotonic() - self._last_there[unit])
             return
+        self._met.add(unit)
         self._last_there[unit] = time.monotonic()
         fresh.sort(key=lambda one: -float(one["last_seen"]))
         worker, address = fresh[0], str(fresh[0]["address"])
@@ -199,6 +202,8 @@ class Conduct:
             return f"a worker at {host} calls itself {unit}, which is {name} at {wanted.address} → see who that is"
         try:
             certified = await cluster.certified(self.inventory, address)
+        except TimeoutError as error:
+            raise UnansweredError(f"{address} did not answer within {cluster.ANSWER_S:g} s") from error
         except OSError as error:
             return f"{unit} at {address}: {error} → python -m harness fleet up brings it new certificates"
         if certified != unit:
@@ -206,11 +211,11 @@ class Conduct:
         if not jobs.same_version(worker):
             return f"{unit} runs harness {jobs.says(worker)[0] or 'unknown'}, this is {self.harness.version} → fleet up"
         begun = time.time()
-        clock = await self._ask(client, address, box.clock)
+        clock = await ask(client, address, box.clock)
         skew_s = float(clock) - (begun + time.time()) / 2
         images = sorted({result.job.image for result in self.results.values() if result.job.image})
         bench = next(iter(self.results.values())).job.bench
-        seen = Seen.model_validate_json(await self._ask(client, address, box.look, bench, tuple(images)))
+        seen = Seen.model_validate_json(await ask(client, address, box.look, bench, tuple(images)))
         self.seen[unit] = seen
         for told in jobs.different_images(self.seen):
             self.say(f"not the same on all boxes: {told}")
@@ -224,20 +229,12 @@ class Conduct:
         )
         return jobs.blocked(found)
 
-    async def _ask(self, client: Client, address: str, what: Callable[..., Any], *told: Any) -> Any:
-        """What a worker answers. Raises UnansweredError when it does not, SchedulerAwayError when that is why."""
-        try:
-            return (await asyncio.wait_for(client.run(what, *told, workers=[address]), ASK_S))[address]
-        except (OSError, TimeoutError, KeyError, ValueError) as error:  # ValueError: the scheduler knows no such worker
-            await cluster.workers(client)
-            raise UnansweredError(f"{address} did not answer ({type(error).__name__}: {error})") from error
-
     async def _resume(self, client: Client, unit: str, address: str, told: dict[str, Any]) -> None:
         """A unit is there, perhaps again: find the job it was given, and end one that was counted as lost."""
         running, finished = told.get("job", ""), told.get("finished", ())
         if running in self.lost:
             self.say(f"{unit} is back; the job that it still runs was counted as lost and is ended")
-            await self._ask(client, address, box.end, running, "it had been counted as lost, and judged so")
+            await ask(client, address, box.end, running, "it had been counted as lost, and judged so")
         job = self.on.get(unit)
         if job is not None and self.results[job.id].verdict is not None:
             del self.on[unit]  # its record was home when the scheduler went away
@@ -296,7 +293,7 @@ class Conduct:
         """Bring the record of a job home and write down what came of it."""
         late, record, brought = self.results[job_id].verdict is not None, "", False
         try:
-            told, files = await self._ask(client, address, box.bring, job_id)
+            told, files = await ask(client, address, box.bring, job_id)
             record = store(Outcome.model_validate_json(told), files, self.reports)
             brought = True
         except (UnansweredError, ValueError) as error:
@@ -323,7 +320,7 @@ class Conduct:
             del self.on[unit]
         if brought:
             with suppress(UnansweredError):  # what lies there twice is known by its content
-                await self._ask(client, address, box.forget, job_id)
+                await ask(client, address, box.forget, job_id)
 
     def _return(self, unit: str, address: str, outcome: Outcome) -> None:
         """A box did not begin a job that any may do, because somebody holds it: another does it."""
@@ -334,14 +331,15 @@ class Conduct:
         self._looked[unit] = address, time.monotonic()
         self._refuse(unit, outcome.reason)
 
-    def _absent(self, unit: str) -> None:
-        """A unit is not there, and has been waited for."""
-        if unit in self.on:
+    def _absent(self, unit: str, for_s: float) -> None:
+        """A unit is not there: the job it had is lost soon, those that must run there are kept for its return."""
+        if unit in self.on and for_s > (GONE_S if unit in self._met else self.patience_s):
             self._lose(unit, self.on[unit], f"{unit} is lost: no worker of it is at the scheduler any more")
-        head, _ = self.inventory.head(unit)
-        self._refuse(
-            unit, f"no worker of {unit} is at the scheduler → python -m harness fleet status, and look at {head}"
-        )
+        if for_s > self.patience_s:
+            head, _ = self.inventory.head(unit)
+            self._refuse(
+                unit, f"no worker of {unit} is at the scheduler → python -m harness fleet status, and look at {head}"
+            )
 
     def _busy(self, unit: str, running: str) -> None:
         """A unit runs a job of another campaign, or none: what may not wait for it gets no place there."""
@@ -481,6 +479,15 @@ def lost_record(job: Job, seen: Seen, reason: str, started: datetime, reports: P
     return recorder.directory.name
 
 
+async def ask(client: Client, address: str, what: Callable[..., Any], *told: Any) -> Any:
+    """What a worker answers. Raises UnansweredError when it does not, SchedulerAwayError when that is why."""
+    try:
+        return (await asyncio.wait_for(client.run(what, *told, workers=[address]), ASK_S))[address]
+    except (OSError, TimeoutError, KeyError, ValueError) as error:  # ValueError: the scheduler knows no such worker
+        await cluster.workers(client)
+        raise UnansweredError(f"{address} did not answer ({type(error).__name__}: {error})") from error
+
+
 async def collect(inventory: Inventory, reports: Path, say: Callable[[str], None]) -> list[str]:
     """Bring home every record that waits on a box; returns their directories' names. Raises SchedulerAwayError."""
     home = []
@@ -489,10 +496,14 @@ async def collect(inventory: Inventory, reports: Path, say: Callable[[str], None
             for worker in there:
                 address = str(worker["address"])
                 for job_id in worker["metrics"].get("gb10", {}).get("finished", ()):
-                    told, files = (await client.run(box.bring, job_id, workers=[address]))[address]
-                    outcome = Outcome.model_validate_json(told)
-                    name = store(outcome, files, reports)
-                    await client.run(box.forget, job_id, workers=[address])
+                    try:
+                        told, files = await ask(client, address, box.bring, job_id)
+                        outcome = Outcome.model_validate_json(told)
+                        name = store(outcome, files, reports)
+                        await ask(client, address, box.forget, job_id)
+                    except (UnansweredError, ValueError) as error:
+                        say(f"{unit}: the record of {job_id} stays there for now: {error}")
+                        continue
                     _late(outcome, name, reports)
                     say(f"{unit}: {outcome.job.variant}: {outcome.verdict.value}, {outcome.reason}")
                     home.append(name or outcome.job.id)

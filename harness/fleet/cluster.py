@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from distributed import Client, Security
 
 RESOURCE = "gb10"
+ANSWER_S = 5.0
+"""Seconds within which whoever is there answers."""
 LOG = logging.getLogger("gb10-acceptance.fleet")
 
 
@@ -164,7 +166,7 @@ def _stopping() -> asyncio.Event:
 
 
 @asynccontextmanager
-async def connected(inventory: Inventory, within_s: float = 5) -> AsyncIterator[Client]:
+async def connected(inventory: Inventory, within_s: float = ANSWER_S) -> AsyncIterator[Client]:
     """The controller's connection. Raises SchedulerAwayError when no scheduler answers in time."""
     from distributed import Client
 
@@ -187,14 +189,14 @@ async def connected(inventory: Inventory, within_s: float = 5) -> AsyncIterator[
         yield client
     finally:
         with suppress(OSError, TimeoutError):
-            await asyncio.wait_for(client._close(fast=True), 5)  # noqa: SLF001 (close waits for an absent scheduler)
+            await asyncio.wait_for(client._close(fast=True), ANSWER_S)  # noqa: SLF001 (close waits for an absent scheduler)
 
 
 async def workers(client: Client) -> dict[str, list[dict[str, Any]]]:
     """Unit → the workers that call themselves so, each with its `address`. Raises SchedulerAwayError."""
     try:
         scheduler: Any = client.scheduler
-        told = await asyncio.wait_for(scheduler.identity(n_workers=-1), 5)
+        told = await asyncio.wait_for(scheduler.identity(n_workers=-1), ANSWER_S)
     except (OSError, TimeoutError) as error:
         raise SchedulerAwayError(f"the scheduler has gone away ({type(error).__name__})") from error
     found: dict[str, list[dict[str, Any]]] = {}
@@ -209,7 +211,7 @@ async def certified(inventory: Inventory, address: str) -> str:
     context.check_hostname = False  # the name is what is asked for here
     context.load_cert_chain(*files(inventory, CONTROLLER))
     host, _, port = address.removeprefix("tls://").rpartition(":")
-    _, writer = await asyncio.wait_for(asyncio.open_connection(host, int(port), ssl=context), 5)
+    _, writer = await asyncio.wait_for(asyncio.open_connection(host, int(port), ssl=context), ANSWER_S)
     peer = writer.get_extra_info("peercert") or {}
     writer.close()
     return next((value for pairs in peer.get("subject", ()) for key, value in pairs if key == "commonName"), "")
