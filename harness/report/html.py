@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -76,7 +77,7 @@ def page(record: Record, log: Excerpt | None) -> str:
         log=log,
         shown=shown,
         evidence={line.line for line in record.diagnosis.evidence} if record.diagnosis else set(),
-        embedded=embedded(record),
+        embedded=embedded(record.model_dump_json()),
     )
 
 
@@ -98,19 +99,23 @@ def release(gated: Release) -> str:
 def index(listing: Listing, nights: Sequence[Night] = ()) -> str:
     """The page that lists every record and night under one directory, newest first. `nights` come the newest last."""
     newest = sorted(listing.records, key=lambda one: (one.started, one.directory), reverse=True)
+    row = _environment().get_template("parts.html").module.row  # type: ignore[attr-defined]
+    fields = [
+        {"variant": one.variant, "bench": one.bench, "image": one.image, "verdict": state_of(one)} for one in newest
+    ]
+    rows = [row(one).strip() for one in newest]
     return _render(
         "index.html",
         records=newest,
+        rows=rows,
+        data=embedded(json.dumps([[*of.values(), html] for of, html in zip(fields, rows, strict=True)])),
         unreadable=listing.unreadable,
         at_once=ROWS,
         trends=trends(newest),
         nights=lines_of(nights),
         nights_at_once=NIGHTS,
         quiet=quiet(listing)[: -NIGHTS - 1 : -1],
-        choices={
-            field: sorted({str(getattr(one, field)) for one in newest})
-            for field in ("variant", "bench", "image", "verdict")
-        },
+        choices={name: sorted({of[name] for of in fields}) for name in (fields[0] if fields else ())},
     )
 
 
@@ -218,11 +223,21 @@ def flags(record: Record) -> list[dict[str, str]]:
     ]
 
 
-def embedded(record: Record) -> Markup:
-    """The record as JSON for a script element that can't be ended from within."""
+def state_of(one: Summary) -> str:
+    """The word that a list shows for a record."""
+    return "running" if one.running else one.verdict.value
+
+
+def cut(text: Text, longest: int) -> Text:
+    """The text, or the beginning of a language that is longer."""
+    english, chinese = (one if len(one) <= longest else f"{one[:longest]} …" for one in (text.en, text.zh_tw))
+    return Text(en=english, zh_tw=chinese)
+
+
+def embedded(text: str) -> Markup:
+    """JSON for a script element that can't be ended from within."""
     from markupsafe import Markup
 
-    text = record.model_dump_json()
     for character in ("<", ">", "&", "\u2028", "\u2029"):
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(text)  # no character of it can start markup
@@ -241,12 +256,10 @@ def both(text: Text | str) -> Markup:
     from markupsafe import Markup
 
     said = texts.label(text) if isinstance(text, str) else text
-    if said.en.count("`") > 1:
-        return Markup('<span class="t" lang="en">{}</span><span class="t" lang="zh-Hant-TW">{}</span>').format(
-            prose(said.en), prose(said.zh_tw)
-        )
+    if said.en == said.zh_tw:
+        return Markup('<span lang="en">{}</span>').format(prose(said.en))
     return Markup('<span class="t" lang="en">{}</span><span class="t" lang="zh-Hant-TW">{}</span>').format(
-        plain(said.en), plain(said.zh_tw)
+        prose(said.en), prose(said.zh_tw)
     )
 
 
@@ -297,8 +310,14 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"size": size, "number": number, "seconds": seconds, "prose": prose}
-    made.globals |= {"t": both, "label": texts.label, "sentence": texts.sentence, "against_limit": charts.against_limit}
+    made.filters |= {"size": size, "number": number, "seconds": seconds, "cut": cut}
+    made.globals |= {
+        "t": both,
+        "label": texts.label,
+        "told": texts.told,
+        "requirement": texts.requirement,
+        "against_limit": charts.against_limit,
+    }
     return made
 
 
