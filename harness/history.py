@@ -63,20 +63,18 @@ def listing(reports: Path) -> Listing:
     read as a whole.
     """
     known, stamps = _known(reports / INDEX), dict(_stamps(reports))
-    fresh = {
-        name: (stamp, _line(reports / name)) for name, stamp in stamps.items() if known.get(name, ("",))[0] != stamp
-    }
+    lines = {name: _parsed(known[name][1]) for name, stamp in stamps.items() if known.get(name, ("",))[0] == stamp}
+    fresh = {name: (stamp, _line(reports / name)) for name, stamp in stamps.items() if lines.get(name) is None}
     if fresh or known.keys() - stamps.keys():
         _keep(reports / INDEX, fresh, known.keys() - stamps.keys())
     records, unreadable = [], []
     for name in sorted(stamps):
-        _, line = fresh.get(name) or known[name]
-        if line.startswith("{"):
-            one = Summary.model_validate_json(line)
+        one = _parsed(fresh[name][1]) if name in fresh else lines[name]
+        if isinstance(one, Summary):
             alive = one.ended is None and under_way(reports / name)
             records.append(one.model_copy(update={"running": alive}) if alive else one)
         else:
-            unreadable.append(Unreadable(name, json.loads(line)))
+            unreadable.append(Unreadable(name, one or ""))
     return Listing(tuple(records), tuple(unreadable))
 
 
@@ -99,6 +97,14 @@ def _line(directory: Path) -> str:
         return read_summary(directory).model_dump_json()
     except RecordError as error:
         return json.dumps(str(error).replace(f"{directory}/", ""))
+
+
+def _parsed(line: str) -> Summary | str | None:
+    """What `_line` made, or why there is no summary; None for what another state of this checkout kept."""
+    try:
+        return Summary.model_validate_json(line) if line.startswith("{") else str(json.loads(line))
+    except ValueError:
+        return None
 
 
 def _known(index: Path) -> dict[str, tuple[str, str]]:

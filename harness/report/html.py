@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from harness.comparison import Comparison
 from harness.difference import SECTIONS, outcome
@@ -36,7 +37,7 @@ PARTS = (
     *("since", "replay", "identity", "flags", "preflight", "log", "files"),
 )
 """The parts of a record's page, in order."""
-ROWS = 300
+ROWS = 100
 """Records that the list shows at once; a browser takes minutes to lay out ten thousand."""
 NIGHTS = 14
 """Nights that the list shows at once, and times without a record."""
@@ -99,23 +100,24 @@ def release(gated: Release) -> str:
 def index(listing: Listing, nights: Sequence[Night] = ()) -> str:
     """The page that lists every record and night under one directory, newest first. `nights` come the newest last."""
     newest = sorted(listing.records, key=lambda one: (one.started, one.directory), reverse=True)
-    row = _environment().get_template("parts.html").module.row  # type: ignore[attr-defined]
-    fields = [
-        {"variant": one.variant, "bench": one.bench, "image": one.image, "verdict": state_of(one)} for one in newest
-    ]
-    rows = [row(one).strip() for one in newest]
+    lines = [line_of(one) for one in newest]
+    choices = {name: sorted({str(line[name]) for line in lines}) for name in ("variant", "bench", "image", "verdict")}
     return _render(
         "index.html",
-        records=newest,
-        rows=rows,
-        data=embedded(json.dumps([[*of.values(), html] for of, html in zip(fields, rows, strict=True)])),
+        lines=lines,
+        newest=newest[0].started if newest else None,
+        data=embedded(json.dumps([[*line.values()] for line in lines], ensure_ascii=False)),
         unreadable=listing.unreadable,
         at_once=ROWS,
         trends=trends(newest),
         nights=lines_of(nights),
         nights_at_once=NIGHTS,
         quiet=quiet(listing)[: -NIGHTS - 1 : -1],
-        choices={name: sorted({of[name] for of in fields}) for name in (fields[0] if fields else ())},
+        choices=choices,
+        blanks=[
+            dict.fromkeys(lines[0], "") | {"verdict": state, "href": None if state == "running" else ""}
+            for state in choices["verdict"]
+        ],
     )
 
 
@@ -223,9 +225,23 @@ def flags(record: Record) -> list[dict[str, str]]:
     ]
 
 
-def state_of(one: Summary) -> str:
-    """The word that a list shows for a record."""
-    return "running" if one.running else one.verdict.value
+def line_of(one: Summary) -> dict[str, object]:
+    """What a line of the list shows, as text: first what it is filtered by, in the order of the page's script."""
+    reason, start = cut(texts.told(one.reason), 120), one.values.get("start")
+    line = {
+        "variant": one.variant,
+        "bench": one.bench,
+        "image": one.image,
+        "verdict": "running" if one.running else one.verdict.value,
+        "href": None if one.running else f"{quote(one.directory)}/index.html",
+        "en": "" if one.running else reason.en,
+        "zh": "" if one.running else reason.zh_tw,
+        "started": f"{one.started:%Y-%m-%d %H:%M}",
+        "start": seconds(start.value) if start else "–",
+        "tests": f"{one.passed} / {one.tests}",
+        "vllm": one.vllm or "–",
+    }
+    return {name: None if value is None else plain(value) for name, value in line.items()}
 
 
 def cut(text: Text, longest: int) -> Text:

@@ -107,8 +107,15 @@
     const more = document.getElementById("more");
     const step = Number(more.dataset.rows);
     let held, found, shown;
+    const row = ([variant, bench, image, state, href, en, zh, started, start, tests, vllm]) => {
+      const made = document.getElementById(`row-${state}`).content.firstElementChild.cloneNode(true);
+      if (href !== null) made.querySelector("a").href = href;
+      const texts = [variant, en, zh, bench, started, start, tests, vllm, image];
+      all("[data-cell]", made).forEach((cell, at) => { cell.textContent = texts[at]; });
+      return made;
+    };
     const add = () => {
-      body.insertAdjacentHTML("beforeend", found.slice(shown, shown + step).map((one) => one[4]).join(""));
+      body.append(...found.slice(shown, shown + step).map(row));
       shown = Math.min(shown + step, found.length);
       more.hidden = shown === found.length;
     };
