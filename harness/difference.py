@@ -28,6 +28,9 @@ LEAST = 0.03
 BAND = 0.10
 """Share that is noise while there are too few records; seconds also have `BAND_S`."""
 BAND_S = 0.5
+BAD = ("failed", "error")
+FEW = 3
+"""Tests that only the earlier record has and that are named one by one."""
 
 
 def compare(before: Record, after: Record, past: Sequence[Mapping[str, float]] = ()) -> Changes:
@@ -151,9 +154,17 @@ def _tests(before: Record, after: Record, *, alike: bool) -> Iterator[Change]:
     if rules[0] != rules[1]:
         yield Change(section="tests", what="diagnosis", before=rules[0], after=rules[1])
     outcomes = [{test.nodeid: test.outcome for test in record.tests} for record in (before, after)]
-    for change in _unlike("tests", outcomes[0], outcomes[1]):
-        worse = alike and change.after in ("failed", "error") and change.before not in ("failed", "error")
-        yield change.model_copy(update={"worse": worse})
+    changes = list(_unlike("tests", outcomes[0], outcomes[1]))
+    left_out = [change for change in changes if change.after is None and change.before not in BAD]
+    if len(left_out) > FEW:  # another selection: one change, however many tests it left out
+        yield Change(section="tests", what="not run", before=f"{len(left_out)} tests", after=None, note=_some(left_out))
+        changes = [change for change in changes if change not in left_out]
+    for change in changes:
+        yield change.model_copy(update={"worse": alike and change.after in BAD and change.before not in BAD})
+
+
+def _some(changes: Sequence[Change]) -> str:
+    return ", ".join((*(change.what for change in changes[:FEW]), "…"))
 
 
 def _measurements(

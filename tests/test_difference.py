@@ -201,11 +201,10 @@ def test_retention_never_gives_up_the_last_accepted(tmp_path: Path, capsys: pyte
 
 
 def test_a_run_under_way_is_not_pruned(tmp_path: Path) -> None:
-    """A record without an end that is younger than a day."""
-    now = datetime.now(UTC)
+    """A record whose writer lives; a killed run's is as old as any other."""
     put(tmp_path, 0)
     listed = listing(tmp_path)
     (one,) = listed.records
-    young = listed._replace(records=(one.model_copy(update={"started": now}),))
-    assert superfluous(young, now, keep=0).doomed == ()
-    assert superfluous(listed, now, keep=0).doomed == listed.records
+    running = listed._replace(records=(one.model_copy(update={"running": True}),))
+    assert superfluous(running, keep=0).doomed == ()
+    assert superfluous(listed, keep=0).doomed == listed.records

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from harness.comparison import Comparison
 from harness.difference import SECTIONS, outcome
@@ -35,7 +37,7 @@ PARTS = (
     *("since", "replay", "identity", "flags", "preflight", "log", "files"),
 )
 """The parts of a record's page, in order."""
-ROWS = 300
+ROWS = 100
 """Records that the list shows at once; a browser takes minutes to lay out ten thousand."""
 NIGHTS = 14
 """Nights that the list shows at once, and times without a record."""
@@ -76,7 +78,7 @@ def page(record: Record, log: Excerpt | None) -> str:
         log=log,
         shown=shown,
         evidence={line.line for line in record.diagnosis.evidence} if record.diagnosis else set(),
-        embedded=embedded(record),
+        embedded=embedded(record.model_dump_json()),
     )
 
 
@@ -98,19 +100,24 @@ def release(gated: Release) -> str:
 def index(listing: Listing, nights: Sequence[Night] = ()) -> str:
     """The page that lists every record and night under one directory, newest first. `nights` come the newest last."""
     newest = sorted(listing.records, key=lambda one: (one.started, one.directory), reverse=True)
+    lines = [line_of(one) for one in newest]
+    choices = {name: sorted({str(line[name]) for line in lines}) for name in ("variant", "bench", "image", "verdict")}
     return _render(
         "index.html",
-        records=newest,
+        lines=lines,
+        newest=newest[0].started if newest else None,
+        data=embedded(json.dumps([[*line.values()] for line in lines], ensure_ascii=False)),
         unreadable=listing.unreadable,
         at_once=ROWS,
         trends=trends(newest),
         nights=lines_of(nights),
         nights_at_once=NIGHTS,
         quiet=quiet(listing)[: -NIGHTS - 1 : -1],
-        choices={
-            field: sorted({str(getattr(one, field)) for one in newest})
-            for field in ("variant", "bench", "image", "verdict")
-        },
+        choices=choices,
+        blanks=[
+            dict.fromkeys(lines[0], "") | {"verdict": state, "href": None if state == "running" else ""}
+            for state in choices["verdict"]
+        ],
     )
 
 
@@ -225,11 +232,35 @@ def flags(record: Record) -> list[dict[str, str]]:
     ]
 
 
-def embedded(record: Record) -> Markup:
-    """The record as JSON for a script element that can't be ended from within."""
+def line_of(one: Summary) -> dict[str, object]:
+    """What a line of the list shows, as text: first what it is filtered by, in the order of the page's script."""
+    reason, start = cut(texts.told(one.reason), 120), one.values.get("start")
+    line = {
+        "variant": one.variant,
+        "bench": one.bench,
+        "image": one.image,
+        "verdict": "running" if one.running else one.verdict.value,
+        "href": None if one.running else f"{quote(one.directory)}/index.html",
+        "en": "" if one.running else reason.en,
+        "zh": "" if one.running else reason.zh_tw,
+        "started": f"{one.started:%Y-%m-%d %H:%M}",
+        "start": seconds(start.value) if start else "–",
+        "tests": f"{one.passed} / {one.tests}",
+        "vllm": one.vllm or "–",
+    }
+    return {name: None if value is None else plain(value) for name, value in line.items()}
+
+
+def cut(text: Text, longest: int) -> Text:
+    """The text, or the beginning of a language that is longer."""
+    english, chinese = (one if len(one) <= longest else f"{one[:longest]} …" for one in (text.en, text.zh_tw))
+    return Text(en=english, zh_tw=chinese)
+
+
+def embedded(text: str) -> Markup:
+    """JSON for a script element that can't be ended from within."""
     from markupsafe import Markup
 
-    text = record.model_dump_json()
     for character in ("<", ">", "&", "\u2028", "\u2029"):
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(text)  # no character of it can start markup
@@ -248,12 +279,10 @@ def both(text: Text | str) -> Markup:
     from markupsafe import Markup
 
     said = texts.label(text) if isinstance(text, str) else text
-    if said.en.count("`") > 1:
-        return Markup('<span class="t" lang="en">{}</span><span class="t" lang="zh-Hant-TW">{}</span>').format(
-            prose(said.en), prose(said.zh_tw)
-        )
+    if said.en == said.zh_tw:
+        return Markup('<span lang="en">{}</span>').format(prose(said.en))
     return Markup('<span class="t" lang="en">{}</span><span class="t" lang="zh-Hant-TW">{}</span>').format(
-        plain(said.en), plain(said.zh_tw)
+        prose(said.en), prose(said.zh_tw)
     )
 
 
@@ -304,8 +333,14 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"size": size, "number": number, "seconds": seconds, "prose": prose}
-    made.globals |= {"t": both, "label": texts.label, "sentence": texts.sentence, "against_limit": charts.against_limit}
+    made.filters |= {"size": size, "number": number, "seconds": seconds, "cut": cut}
+    made.globals |= {
+        "t": both,
+        "label": texts.label,
+        "told": texts.told,
+        "requirement": texts.requirement,
+        "against_limit": charts.against_limit,
+    }
     return made
 
 
