@@ -175,7 +175,7 @@ def matrix(given: argparse.Namespace, units: list[str], campaign: str) -> list[J
         for variant in chosen(given.marks):
             for image in given.image or [None]:
                 bench = "gb10" if given.bench == "auto" else given.bench
-                command = ["-m", "pytest", "suites/", "-m", " and ".join(variant.marks), "--bench", given.bench]
+                command = ["-m", "pytest", "suites/", "-m", variant.selection, "--bench", given.bench]
                 made.append(
                     Job(
                         id=f"{campaign}-{len(made) + 1}",
