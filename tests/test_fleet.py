@@ -42,8 +42,10 @@ from harness.fleet import certificates, cluster, inventory, jobs
 from harness.fleet.campaign import Conduct
 from harness.fleet.inventory import Inventory, InventoryError
 from harness.fleet.jobs import Campaign, Job, Result
+from harness.fleet.page import campaigns
 from harness.progress import Row
 from harness.record import ROOT, read
+from harness.report.texts.sentences import told
 from harness.types import Verdict
 from harness.variants import CONTAINERS
 from tests import fleet_job, samples
@@ -742,6 +744,8 @@ def test_the_page_of_the_fleet_is_read_on_a_phone_and_a_wall_in_both_languages(l
     assert {"a", "b", "c"} <= set(page.locator("thead th").all_inner_texts())
     assert page.locator(".trend .sparkline").count() >= 1
     assert page.locator("#matrix").inner_text() == "變體與機器"
+    reasons = {result.reason for campaign in campaigns(lab.reports) for result in campaign.results}
+    assert [reason for reason in reasons if not re.search(r"[\u4e00-\u9fff]", told(reason).zh_tw)] == []
     links = page.locator("main a").evaluate_all("all => all.map(one => one.href)")
     assert len(links) >= 3
     for link in links:

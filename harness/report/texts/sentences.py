@@ -208,6 +208,80 @@ SENTENCES: dict[str, str] = {
     "{title}: {value} is {change} against {baseline}, the median of {count} deployments; noise is {band}, the limit "
     "{limit}": "{title}：{value}，與 {count} 次部署的中位數 {baseline} 相差 {change}；雜訊為 {band}，限值 {limit}",
     "{title}: measured under bad conditions, so it is not judged: {why}": "{title}：量測條件不佳，不予判定：{why}",
+    # the fleet: what came of a job, and why a box gets none; checks of a box may follow each other
+    "{box} was lost: its worker has died, or gave no sign of life for too long[[; it is tried {once}]]": (
+        "{box} 失聯：其工作程序已結束，或太久沒有回應[[；將{once}]]"
+    ),
+    "{box} is lost: no worker of it is at the scheduler any more[[; it is tried {once}]]": (
+        "{box} 失聯：排程器上已沒有它的工作程序[[；將{once}]]"
+    ),
+    "{box} came back without the job: it was restarted meanwhile[[; it is tried {once}]]": (
+        "{box} 恢復連線，但已沒有該工作：期間曾重新啟動[[；將{once}]]"
+    ),
+    "once more on another box": "在另一部機器上再試一次",
+    "{why}; {box} goes on alone and keeps the record → fleet collect": (
+        "{why}；{box} 會自行完成並保留紀錄 → fleet collect"
+    ),
+    "no scheduler answers at {address} within {limit} s ({error}) → {command}": (
+        "{address} 的排程器在 {limit} 秒內沒有回應（{error}）→ {command}"
+    ),
+    "no worker of {unit} is at the scheduler → python -m harness fleet status, and look at {box}": (
+        "排程器上沒有 {unit} 的工作程序 → python -m harness fleet status，並檢查 {box}"
+    ),
+    "no box can be used: {why}": "沒有可用的機器：{why}",
+    "box busy: {why}": "機器忙碌中：{why}",
+    "busy by {what} → stop it there, it is none of ours": "由 {what} 佔用 → 在該機器上停止它，它不屬於本工具",
+    "fleet job {job} runs there → --wait waits for it": "該處正在執行機群工作 {job} → --wait 會等候",
+    "{other}: this machine is busy: {who} → wait for it to end (--wait does), or stop it": (
+        "{other}：此機器正在使用中：{who} → 等它結束（--wait 會等候），或將它停止"
+    ),
+    "it was ended: {why}": "已被終止：{why}",
+    "the worker on this box was stopped": "此機器上的工作程序已停止",
+    "a worker that ended left this job behind": "先前的工作程序結束時留下了這項工作",
+    "another box of the unit let go of its lease, or was lost": "同一單元的另一部機器放開了租約，或已失聯",
+    "it had been counted as lost, and judged so": "先前已視為失聯並據此判定",
+    "the command ended with exit code {code} and left no record; it wrote: {text}": (
+        "指令以結束代碼 {code} 結束，且沒有留下紀錄；其輸出為：{text}"
+    ),
+    "collected later: {why}": "事後取回：{why}",
+    "came home late, after it had been lost: {why}": "失聯之後才取回：{why}",
+    "{count} workers call themselves {unit}: {addresses} → stop one": (
+        "有 {count} 個工作程序都自稱 {unit}：{addresses} → 停止其中一個"
+    ),
+    "a worker at {host} calls itself {unit}, which is {box} at {address} → see who that is": (
+        "{host} 的工作程序自稱 {unit}，但 {unit} 應為位於 {address} 的 {box} → 請查明它是誰"
+    ),
+    "the worker at {host} calls itself {unit}, and its certificate is {other}'s → see who that is": (
+        "{host} 的工作程序自稱 {unit}，但其憑證屬於 {other} → 請查明它是誰"
+    ),
+    "{unit} at {address}: {error} → python -m harness fleet up brings it new certificates": (
+        "{address} 的 {unit}：{error} → python -m harness fleet up 會帶去新的憑證"
+    ),
+    "{unit} runs harness {version}, this is {own} → fleet up": "{unit} 執行的版本為 {version}，此處為 {own} → fleet up",
+    "{address} did not answer[[ within {limit} s]][[ ({how})]] → python -m harness fleet status, and look at {box}": (
+        "{address} 沒有回應[[（{limit} 秒內）]][[（{how}）]] → python -m harness fleet status，並檢查 {box}"
+    ),
+    "unit: it calls itself {unit}, serial {serial}, wanted {wanted} → see which machine answers there, and mend the "
+    "inventory or its unit file[[; {rest}]]": (
+        "單元：自稱 {unit}，序號 {serial}，應為 {wanted} → 請查明由哪部機器回應，並修正清單或其 unit 檔[[；{rest}]]"
+    ),
+    "harness: {version} at commit {commit}, wanted {own} at commit {ours} → check the same commit out on the box, then "
+    "python -m harness fleet up[[; {rest}]]": (
+        "版本：{version}（commit {commit}），應為 {own}（commit {ours}）→ 在該機器上取出相同的 commit，再執行 "
+        "python -m harness fleet up[[；{rest}]]"
+    ),
+    "clock: {skew} s off, wanted at most {limit} s → timedatectl set-ntp true on the box[[; {rest}]]": (
+        "時鐘：相差 {skew} 秒，最多允許 {limit} 秒 → 在該機器上執行 timedatectl set-ntp true[[；{rest}]]"
+    ),
+    "docker: {error}, wanted an engine that answers → start it there: sudo systemctl start docker[[; {rest}]]": (
+        "Docker：{error}，應有能回應的引擎 → 在該機器上啟動：sudo systemctl start docker[[；{rest}]]"
+    ),
+    "image: no {images}, wanted {wanted} → python -m harness fleet prepare {options}[[; {rest}]]": (
+        "映像檔：沒有 {images}，應有 {wanted} → python -m harness fleet prepare {options}[[；{rest}]]"
+    ),
+    "disk: {free} GiB free, wanted {wanted} GiB → free space there, or lower least_disk_gib in the inventory": (
+        "磁碟：可用 {free} GiB，應有 {wanted} GiB → 釋出空間，或調低清單中的 least_disk_gib"
+    ),
 }
 """English → Traditional Chinese, without a full stop. Longer sentences stand before those that are part of them."""
 
