@@ -53,6 +53,8 @@ from tests.conftest import Open
 
 BOXES = ("a", "b", "c")
 TTL_S = 5.0
+STALE_S = 30
+"""How long the certificate of one worker lasts: it is to start with it, and to have it expire before it is asked."""
 INVENTORY = f"""
 [scheduler]
 address = "10.213.77.1:8786"
@@ -98,8 +100,8 @@ class Lab:
         )
         self.inventory = inventory.read(home / "fleet.toml")
         certificates.make(self.inventory)
-        certificates.make(self.inventory, ["stale"], lasts=timedelta(seconds=20))
-        self.stale_at = time.monotonic() + 20
+        certificates.make(self.inventory, ["stale"], lasts=timedelta(seconds=STALE_S))
+        self.stale_at = time.monotonic() + STALE_S
         if namespaces:
             with ThreadPoolExecutor() as pool:
                 list(pool.map(self._engine, BOXES))
@@ -566,9 +568,7 @@ def test_a_box_that_is_busy_blocks_its_job_and_no_other(boxes: Lab) -> None:
 @pytest.mark.engine
 def test_a_killed_worker_interrupts_its_job_at_once_and_the_others_go_on(lab: Lab) -> None:
     """`kill -9` of a worker: the verdict comes within a second, the box is free again, its next worker takes jobs."""
-    run = lab.campaign(
-        lab.job(1, "killed", 60, "a"), lab.job(3, "killed", 0.1, "a"), *(lab.job(n, "killed", 1, "b") for n in (2, 4))
-    )
+    run = lab.campaign(lab.job(1, "killed", 60, "a"), lab.job(2, "killed", 0.1, "a"), lab.job(3, "killed", 1, "b"))
     run.works("a", "killed-1")
     lab.workers["a"].kill()
     killed = time.monotonic()
@@ -580,7 +580,7 @@ def test_a_killed_worker_interrupts_its_job_at_once_and_the_others_go_on(lab: La
     assert ended["killed-1"].verdict is Verdict.INTERRUPTED
     assert took_s < 1, took_s
     assert read(lab.reports / ended["killed-1"].record).verdict is Verdict.INTERRUPTED
-    assert {ended[f"killed-{n}"].verdict for n in (2, 3, 4)} == {Verdict.ACCEPTED}
+    assert {ended[f"killed-{n}"].verdict for n in (2, 3)} == {Verdict.ACCEPTED}
 
 
 @pytest.mark.engine
@@ -655,7 +655,7 @@ def test_what_is_wrong_with_a_box_is_told_before_a_job_starts_there(lab: Lab, mo
     for made, taken in zip(*(certificates.files(lab.inventory, name) for name in ("liar", "c")), strict=True):
         made.write_bytes(taken.read_bytes())
     lab.work("liar")
-    until(lambda: time.monotonic() > lab.stale_at, 30, "a certificate that has expired")
+    until(lambda: time.monotonic() > lab.stale_at, STALE_S, "a certificate that has expired")
     known = lab.inventory.boxes
     changed = {
         "a": known["a"].model_copy(update={"least_disk_gib": 1e6}),
@@ -699,7 +699,7 @@ def test_what_is_wrong_with_a_box_is_told_before_a_job_starts_there(lab: Lab, mo
 @pytest.mark.engine
 def test_records_come_home_though_the_scheduler_is_killed(lab: Lab) -> None:
     """Started again, the campaign goes on. For good: the boxes finish and keep their records, until `fleet collect`."""
-    run = lab.campaign(*(lab.job(n, "restart", 1, box) for n, box in enumerate(("a", "b", "b"))))
+    run = lab.campaign(*(lab.job(n, "restart", 1, box) for n, box in enumerate("ab")))
     run.works("a", "restart-0")
     lab.scheduler.kill()
     lab.schedule()
@@ -732,8 +732,9 @@ def test_the_page_of_the_fleet_is_read_on_a_phone_and_a_wall_in_both_languages(l
     """Of the campaigns above: every box a column, every record behind a link, trends; it fits, and axe has no word."""
     from axe_playwright_python.sync_playwright import Axe
 
-    lab.campaign(*(lab.job(n, "page", 0.1, "a") for n in range(2))).end()
-    for width, locale, scheme in ((360, "en-US", "dark"), (1920, "zh-TW", "light"), (360, "zh-TW", "light")):
+    if not campaigns(lab.reports):  # this test alone
+        lab.campaign(*(lab.job(n, "page", 0.1, box) for n, box in enumerate((*BOXES, "a")))).end()
+    for width, locale, scheme in ((360, "en-US", "dark"), (1920, "zh-TW", "light")):
         page = open_page(lab.reports / "fleet.html", width=width, locale=locale, scheme=scheme)
         needed, given = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         assert needed <= given
