@@ -436,7 +436,10 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     with ExitStack() as stack:
         home = Path(tempfile.mkdtemp(prefix="gbf"))  # a socket's path may have 107 letters
         stack.callback(shutil.rmtree, home, ignore_errors=True)
-        yield Lab(home, stack, namespaces=not reason)
+        made = Lab(home, stack, namespaces=not reason)
+        yield made
+        for worker in made.workers.values():  # all at once; the stack waits for each
+            worker.terminate()
 
 
 @pytest.fixture
@@ -697,10 +700,11 @@ def test_what_is_wrong_with_a_box_is_told_before_a_job_starts_there(lab: Lab, mo
 
 
 @pytest.mark.engine
-def test_records_come_home_though_the_scheduler_is_killed(lab: Lab) -> None:
+def test_records_come_home_though_the_scheduler_is_killed(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """Started again, the campaign goes on. For good: the boxes finish and keep their records, until `fleet collect`."""
     run = lab.campaign(*(lab.job(n, "restart", 1, box) for n, box in enumerate("ab")))
     run.works("a", "restart-0")
+    monkeypatch.setattr(cluster, "ANSWER_S", 2)
     lab.scheduler.kill()
     lab.schedule()
     assert {r.verdict for r in run.end().values()} == {Verdict.ACCEPTED}, run.said

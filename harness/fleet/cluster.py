@@ -166,7 +166,7 @@ def _stopping() -> asyncio.Event:
 
 
 @asynccontextmanager
-async def connected(inventory: Inventory, within_s: float = ANSWER_S) -> AsyncIterator[Client]:
+async def connected(inventory: Inventory) -> AsyncIterator[Client]:
     """The controller's connection. Raises SchedulerAwayError when no scheduler answers in time."""
     from distributed import Client
 
@@ -175,14 +175,14 @@ async def connected(inventory: Inventory, within_s: float = ANSWER_S) -> AsyncIt
         inventory.scheduler.url,
         security=security(inventory, CONTROLLER),
         asynchronous=True,
-        timeout=within_s,
+        timeout=ANSWER_S,
         set_as_default=False,
     )
     try:
         await client
     except (OSError, TimeoutError) as error:
         raise SchedulerAwayError(
-            f"no scheduler answers at {inventory.scheduler.address} within {within_s:g} s ({error}) → python -m "
+            f"no scheduler answers at {inventory.scheduler.address} within {ANSWER_S:g} s ({error}) → python -m "
             f"harness fleet up --inventory {inventory.place}"
         ) from error
     try:
