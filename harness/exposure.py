@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.redact import MARK, NAMES, SHORTEST, Redactor
-from harness.types import Deployment, DockerFlags, Finding
+from harness.types import Answer, Deployment, DockerFlags, Finding
 
 if TYPE_CHECKING:
     from harness.api import Api
@@ -28,8 +28,8 @@ does nothing: 404 is absent, 405 is there."""
 DANGEROUS = ("--trust-remote-code", "--enable-sleep-mode", "--allowed-local-media-path")
 
 
-def from_http(api: Api, deployment: Deployment) -> list[Finding]:
-    """What answers at the port."""
+def from_http(api: Api, deployment: Deployment, environ: Mapping[str, str]) -> list[Finding]:
+    """What answers at the port. `environ` holds the values that no answer may show."""
     spec = api.get("/openapi.json").body
     served = set(spec.get("paths", ())) if isinstance(spec, dict) else set()
     found = []
@@ -37,7 +37,10 @@ def from_http(api: Api, deployment: Deployment) -> list[Finding]:
         there = [path for path in paths if path in served or api.call("OPTIONS", path).status not in (404, None)]
         if there:
             found.append(_finding(name, f"{', '.join(there)} can be called by anyone", "route", forbidden=True))
-    keyless = [path for method, path in OPEN if api.call(method, path).status not in (401, 403, 404, None)]
+    answers = {path: api.call(method, path) for method, path in OPEN}
+    if shown := [path for path, answer in answers.items() if _shows_secret(answer, _redactor(environ))]:
+        found.append(_finding("secret-served", "a secret in an answer", ", ".join(shown), forbidden=True))
+    keyless = [path for path, answer in answers.items() if answer.status not in (401, 403, 404, None)]
     if "/v1/models" in keyless:
         found.append(_finding("no-api-key", "everybody who reaches the port may use the model", "GET /v1/models"))
     else:
@@ -85,14 +88,23 @@ def from_inspect(flags: DockerFlags, inspect: Mapping[str, Any]) -> list[Finding
 
 def from_log(lines: Iterable[bytes], environ: Mapping[str, str]) -> list[Finding]:
     """What the unredacted log shows."""
-    values = [environ[name] for name in NAMES if len(environ.get(name) or "") >= SHORTEST]
-    redactor, found = Redactor(values), []
+    redactor, found = _redactor(environ), []
     for number, line in enumerate(lines, 1):
         if MARK.encode() not in line and redactor.data(line) != line:
             found.append(_finding("secret-in-log", "a secret in clear text", f"log line {number}", forbidden=True))
         if b"Development endpoints are enabled" in line:
             found.append(_finding("dev-mode", "development endpoints", f"log line {number}", forbidden=True))
     return found
+
+
+def _redactor(environ: Mapping[str, str]) -> Redactor:
+    """One that knows the values of the secret variables."""
+    return Redactor([environ[name] for name in NAMES if len(environ.get(name) or "") >= SHORTEST])
+
+
+def _shows_secret(answer: Answer, redactor: Redactor) -> bool:
+    texts = (answer.text, *answer.headers.values())
+    return any(redactor.text(text) != text for text in texts)
 
 
 def _secret(texts: Iterable[str]) -> bool:

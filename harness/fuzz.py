@@ -32,8 +32,8 @@ LEFT_OUT = re.compile(
 """Endpoints with side effects, and pages."""
 SHORT = {"max_tokens": 4, "max_completion_tokens": 4, "max_output_tokens": 16, "n": 2, "best_of": 2}
 """Fields of a body → the most that is sent of them: an answer is wanted, not a long one."""
-EXAMPLES = 25
-"""Requests of one kind, right or wrong, to one endpoint at most, however long the time."""
+EXAMPLES, EXAMPLES_S = 25, 60.0
+"""Requests of one kind, right or wrong, to one endpoint at most, in so many seconds; more time draws more."""
 SLOW_S = 60.0
 """Seconds after which a request hangs."""
 SERVED = ("POST /v1/chat/completions", "POST /v1/completions", "POST /v1/responses", "POST /tokenize")
@@ -62,6 +62,7 @@ def fuzz(api: Api, seconds: float, known_500: Mapping[str, Collection[str]] = Ma
     # Hypothesis mixes constants of the imported sources into its draws (no setting turns that off), and a verdict must
     # not change with a line of this project.
     providers._get_local_constants = Constants  # noqa: SLF001
+    most = max(EXAMPLES, int(EXAMPLES * seconds / EXAMPLES_S))
     sent, tried = 0, list[str]()
     problems, noted = list[str](), list[str]()
     with warnings.catch_warnings():
@@ -77,7 +78,7 @@ def fuzz(api: Api, seconds: float, known_500: Mapping[str, Collection[str]] = Ma
             if left <= 0 or label in broken:
                 continue
             until = time.monotonic() + 2 * left / (len(rounds) - at)
-            count, answer, repeat = _try(api, named[label], mode, until)
+            count, answer, repeat = _try(api, named[label], mode, until, most)
             sent += count
             tried += [label] if count and label not in tried else []
             if answer is not None:
@@ -96,13 +97,13 @@ class _Over(BaseException):
     """The time is over, or a problem was found: hypothesis is to stop at once, and not to look for a smaller one."""
 
 
-def _try(api: Api, operation: Any, mode: GenerationMode, until: float) -> tuple[int, Answer | None, str]:
-    """How many requests were sent to one endpoint, its first bad answer, and the command that repeats it."""
+def _try(api: Api, operation: Any, mode: GenerationMode, until: float, most: int) -> tuple[int, Answer | None, str]:
+    """How many requests, `most` at most, were sent to one endpoint, its first bad answer, and what repeats it."""
     sent, bad, repeat = 0, None, ""
 
     @given(case=operation.as_strategy(generation_mode=mode))
     @settings(
-        max_examples=EXAMPLES,
+        max_examples=most,
         deadline=None,
         database=None,
         derandomize=True,

@@ -72,7 +72,7 @@ def chat_problems(answer: Answer, question: Question, variant: Variant) -> list[
     choices = body.get("choices")
     if not isinstance(choices, list) or len(choices) != 1 or not isinstance(choices[0], dict):
         return [f"`choices` must hold exactly one: {answer}"]
-    choice, found = choices[0], []
+    choice, found = choices[0], envelope_problems(answer, "chat.completion")
     message = choice.get("message") or {}
     content = message.get("content")
     if message.get("role") != "assistant":
@@ -86,6 +86,24 @@ def chat_problems(answer: Answer, question: Question, variant: Variant) -> list[
     if body.get("model") != variant.argument("--served-model-name"):
         found.append(f"model: found {body.get('model')!r}, wanted {variant.argument('--served-model-name')!r}")
     return found + usage_problems(body.get("usage"))
+
+
+BEFORE_VLLM = 1_686_000_000
+"""June 2023, before vLLM's first release: a clock that reads less is wrong, or nobody looked at it."""
+
+
+def envelope_problems(answer: Answer, kind: str) -> list[str]:
+    """An answer must call itself JSON and `kind`, and carry an id and the time it was made at."""
+    body, found = answer.body, []
+    if answer.headers.get("content-type", "").partition(";")[0] != "application/json":
+        found.append(f"content-type: found {answer.headers.get('content-type')!r}, wanted 'application/json'")
+    if body.get("object") != kind:
+        found.append(f"object: found {body.get('object')!r}, wanted {kind!r}")
+    if not isinstance(body.get("id"), str) or not body["id"]:
+        found.append(f"id: found {body.get('id')!r}, wanted a text")
+    if not isinstance(body.get("created"), int) or body["created"] < BEFORE_VLLM:
+        found.append(f"created: found {body.get('created')!r}, wanted the seconds since 1970 of now")
+    return found
 
 
 def usage_problems(usage: Any) -> list[str]:
@@ -119,7 +137,13 @@ def error_problems(answer: Answer | Stream, statuses: Iterable[int] = (400,)) ->
     found = [] if isinstance(error.get("type"), str) else [f"error.type must be a text: {answer}"]
     if error.get("code") != answer.status:
         found.append(f"error.code: found {error.get('code')!r}, wanted the status {answer.status}")
+    if INSIDES.search(error["message"]):
+        found.append(f"a refusal must not show the server's insides: {answer}")
     return found
+
+
+INSIDES = re.compile(r"Traceback \(most recent call last\)|File \"/[^\"]+\", line \d+")
+"""A stack trace of Python."""
 
 
 RUN, ECHOES = 12, 5

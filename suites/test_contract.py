@@ -14,6 +14,7 @@ from harness.verification import (
     Question,
     chat_problems,
     content_of,
+    envelope_problems,
     error_problems,
     served_name,
     stream_problems,
@@ -65,7 +66,9 @@ def test_tokens_turn_back_into_the_same_text(api: Api, deployment: Deployment, t
 def test_usage_counts_the_tokens_of_the_prompt(api: Api, deployment: Deployment) -> None:
     """A completion's `prompt_tokens` is what `/tokenize` counts, and `completion_tokens` is no more than asked for."""
     served = served_name(deployment.variant)
-    usage = api.complete(served, BEGINNING, max_tokens=2).body["usage"]
+    answer = api.complete(served, BEGINNING, max_tokens=2)
+    assert not envelope_problems(answer, "text_completion")
+    usage = answer.body["usage"]
     assert not usage_problems(usage)
     assert usage["prompt_tokens"] == api.tokenize(served, prompt=BEGINNING).body["count"]
     assert usage["completion_tokens"] <= 2
@@ -100,10 +103,13 @@ def test_temperature_0_gives_the_same_twice(api: Api, deployment: Deployment) ->
 
 
 def test_a_seed_gives_the_same_twice(api: Api, deployment: Deployment) -> None:
-    """At temperature 1 the same seed gives the same text."""
+    """At temperature 1 the same seed gives the same text, and other seeds give others."""
     served = served_name(deployment.variant)
-    first, second = (api.complete(served, "The", max_tokens=12, temperature=1, seed=20260101) for _ in range(2))
+    first, second, *others = (
+        api.complete(served, "The", max_tokens=12, temperature=1, seed=seed) for seed in (20260101, 20260101, 1, 2, 3)
+    )
     assert content_of(first) == content_of(second) != ""
+    assert {content_of(other) for other in others} - {content_of(first)}
 
 
 def test_n_gives_as_many_choices(api: Api, deployment: Deployment) -> None:

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from harness.plugin import Run
 
 
-def test_nothing_forbidden_is_served(api: Api, attempt: Attempt, deployment: Deployment) -> None:
-    """Development endpoints, profilers and run-time loading of adapters are not served. Recorded: what is open without
-    a key, the pages, and which origins a browser may come from."""
-    keep(attempt, from_http(api, deployment))
+def test_nothing_forbidden_is_served(run: Run, api: Api, attempt: Attempt, deployment: Deployment) -> None:
+    """Development endpoints, profilers and run-time loading of adapters are not served, and no answer shows a secret.
+    Recorded: what is open without a key, the pages, and which origins a browser may come from."""
+    keep(attempt, from_http(api, deployment, run.environ))
 
 
 def test_nothing_forbidden_shows_in_inspect(attempt: Attempt, deployment: Deployment) -> None:

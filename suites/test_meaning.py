@@ -57,16 +57,18 @@ ANSWER_SCHEMA = {
 
 def test_known_answers_are_right_again_and_again(api: Api, deployment: Deployment) -> None:
     """Every known question is answered rightly three times over, each answer language and nothing else: no `!!!!!`,
-    no endless repetition, no mixed scripts, no null, no control tokens."""
+    no endless repetition, no mixed scripts, no null, no control tokens. Every answer has an id of its own."""
     served = served_name(deployment.variant)
 
-    def ask(question: Question) -> list[str]:
+    def ask(question: Question) -> tuple[str, list[str]]:
         answer = api.chat(served, question.messages(), max_tokens=ANSWER_TOKENS)
-        return chat_problems(answer, question, deployment.variant)
+        problems = chat_problems(answer, question, deployment.variant)
+        return "" if problems else answer.body["id"], problems
 
     with ThreadPoolExecutor(4) as pool:
-        problems = list(pool.map(ask, QUESTIONS * TIMES))
-    assert not [problem for found in problems for problem in found]
+        answers = list(pool.map(ask, QUESTIONS * TIMES))
+    assert not [problem for _, found in answers for problem in found]
+    assert len({name for name, _ in answers}) == len(answers), "two answers have the same id"
 
 
 def test_a_long_answer_stays_sensible(api: Api, deployment: Deployment) -> None:
@@ -188,9 +190,12 @@ def test_structured_output_validates(api: Api, deployment: Deployment) -> None:
 
 @pytest.mark.only("gemma3")
 def test_the_chat_template_is_the_models_own(api: Api, deployment: Deployment) -> None:
-    """A chat becomes Gemma's turns: one beginning of text, the user's turn closed, the model's turn opened."""
+    """A chat becomes Gemma's turns: one beginning of text, the user's turn closed, the model's turn opened. So many
+    tokens the usage of the chat counts."""
     served = served_name(deployment.variant)
     tokens = api.tokenize(served, messages=CAPITAL.messages()).body["tokens"]
+    usage = api.chat(served, CAPITAL.messages(), max_tokens=ANSWER_TOKENS).body["usage"]
+    assert usage["prompt_tokens"] == len(tokens)
     text = api.post("/detokenize", {"model": served, "tokens": tokens}).body["prompt"]
     assert text.count("<bos>") == 1
     assert text.endswith(f"<start_of_turn>user\n{CAPITAL.ask}<end_of_turn>\n<start_of_turn>model\n")

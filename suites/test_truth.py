@@ -9,6 +9,7 @@ import pytest
 
 from harness.truth import quantisation_problems, served_revision, weights_problems
 from harness.types import Deployment
+from harness.verification import haystack, served_name
 
 if TYPE_CHECKING:
     from harness.api import Api
@@ -40,6 +41,17 @@ def test_the_context_is_as_long_as_declared(attempt: Attempt, api: Api, deployme
     declared = deployment.variant.argument("--max-model-len")
     assert attempt.recorder.record.engine_facts.get("max_model_len") == declared
     assert str(api.models().body["data"][0]["max_model_len"]) == declared
+
+
+def test_the_declared_context_can_be_used(api: Api, deployment: Deployment) -> None:
+    """A prompt of nine tenths of `max_model_len` is read to its end: answered, and every token of it counted."""
+    served = served_name(deployment.variant)
+    wanted = int(0.9 * int(deployment.variant.argument("--max-model-len") or 0))
+    tokens_a_word = api.tokenize(served, prompt=haystack(1000, {})).body["count"] / 1000
+    hay = haystack(int(wanted / tokens_a_word), {})
+    answer = api.complete(served, hay, max_tokens=1)
+    assert answer.status == 200, answer
+    assert answer.body["usage"]["prompt_tokens"] == api.tokenize(served, prompt=hay).body["count"] > 0.9 * wanted
 
 
 def test_revision_and_weights_are_the_ones_on_disk(attempt: Attempt, deployment: Deployment) -> None:

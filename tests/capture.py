@@ -26,7 +26,7 @@ CAPTURED = Path(__file__).parent / "captured"
 
 
 def main() -> int:
-    """Write tests/captured/<variant>.json of what is up."""
+    """Write tests/captured/<variant>.tape of what is up, and gpt-oss's <variant>.json with what Docker shows."""
     bench = choose(Choice(port=int(sys.argv[1]) if len(sys.argv) > 1 else PORT), read_host())
     with Engine(bench.docker_host) as engine, Api(f"http://127.0.0.1:{bench.port}") as api:
         holder = next(h for h in leftovers(engine) if h.state == "running")

@@ -115,6 +115,10 @@ class World:
     stopped: Stopped = field(default_factory=lambda: Stopped(exit_code=0, stop_s=1.0, stream=CAME_BACK))
     died: Died = field(default_factory=lambda: Died(statuses=(200, 503, None), exit_code=0, exit_s=2.0, diagnosis=DEAD))
 
+    asked: dict[str, int] = field(default_factory=dict)
+    """How often each of the answers above was asked for."""
+    sick_at: dict[str, int] = field(default_factory=dict)
+    """Answer → the one time it is 503."""
     loads: tuple[Loaded, ...] = field(default_factory=good_loads)
     per_token_ms: float = 20.0
     judged: tuple[Judged, ...] = (SWIFT,)
@@ -147,7 +151,12 @@ class World:
             if asked != "gpt-oss-120b":
                 text = self.answers["unknown"]["text"].replace("no-such-model", asked)
                 return httpx.Response(self.answers["unknown"]["status"], text=text)
-        return httpx.Response(self.answers[name]["status"], text=self.answers[name]["text"])
+        self.asked[name] = self.asked.get(name, 0) + 1
+        told = self.answers[name]
+        status = 503 if self.sick_at.get(name) == self.asked[name] else told["status"]
+        return httpx.Response(
+            status, text=told["text"], headers={"content-type": told["headers"].get("content-type", "")}
+        )
 
 
 def good_conflict(name: str, container_id: str) -> Diagnosis:
@@ -460,6 +469,7 @@ CONTROLS: dict[str, dict[str, Fault]] = {
         "dead engine": status("health", 503),
         "no answer": status("health", None),
         "a page of somebody else": text("health", "<html>welcome</html>"),
+        "sick now and then": lambda world: world.sick_at.update(health=7),
     },
     "test_models_lists_exactly_the_served_name": {
         "503": status("models", 503),

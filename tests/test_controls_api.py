@@ -1,7 +1,7 @@
 """The controls of what the API answers, and of what the engine's log, its container and its end show.
 
 The good world is a tape of a real deployment (tests/tape.py), served by a real HTTP server; a fault is one change in
-what is played. Gemma's two tests have no tape: their answers are written here, after its chat template.
+what is played.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from harness.api import CHAT, COMPLETIONS, RESPONSES, samples
 from harness.types import Judgement
 from harness.verification import CAPITAL
 from suites.test_limits import WRONG
-from tests.tape import Played, Tape, key
+from tests.tape import Played, Tape
 from tests.test_controls import CAME_BACK, OTHER, SWIFT, Fault, World, ask, environment, made, suite_tests
 
-TAPE = Tape.load(Path(__file__).parent / "captured" / "gpt-oss-120b.tape")
+TAPE, GEMMA = (
+    Tape.load(Path(__file__).parent / "captured" / f"{name}.tape") for name in ("gpt-oss-120b", "gemma-3-27b-bf16")
+)
 LEFT_HANGING = CAME_BACK.model_copy(update={"broken": "ReadTimeout: timed out"})
 Change = Callable[[Played], Played]
 About = Callable[[Played], bool]
@@ -248,21 +250,9 @@ def showing(*pages: str) -> Fault:
     return plant
 
 
-TEMPLATE = f"<bos><start_of_turn>user\n{CAPITAL.ask}<end_of_turn>\n<start_of_turn>model\n"
-GEMMA: dict[str, list[list[Any]]] = {
-    key("POST", "/tokenize", json.dumps({"model": "gemma-3-27b", "messages": list(CAPITAL.messages())}).encode()): [
-        [200, "application/json", json.dumps({"count": 2, "max_model_len": 8192, "tokens": [2, 105]})]
-    ],
-    key("POST", "/detokenize", json.dumps({"model": "gemma-3-27b", "tokens": [2, 105]}).encode()): [
-        [200, "application/json", json.dumps({"prompt": TEMPLATE})]
-    ],
-}
-"""Of what is not here, as an image, the player says 400 in vLLM's shape, as a model without vision does."""
-
-
 def gemma(world: World) -> None:
     """Gemma is served."""
-    world.variant, world.tape = "gemma-3-27b-bf16", Tape(GEMMA)
+    world.variant, world.tape = "gemma-3-27b-bf16", GEMMA
 
 
 BF16 = together(variant("gemma-3-27b-bf16"), logged(".*Mxfp4 MoE backend.*"))
@@ -319,6 +309,10 @@ SAID: dict[str, Change] = {
     "by another": message(role="user"),
     "cut": choice(finish_reason="length"),
     "another model": edited(lambda body: body.update(model="other")),
+    "no JSON by its name": lambda p: replace(p, kind="text/plain"),
+    "another object": edited(lambda body: body.update(object="list")),
+    "no id": edited(lambda body: body.pop("id")),
+    "made in 1970": edited(lambda body: body.update(created=0)),
     "uncounted": usage(total_tokens=1),
     "500": error(500),
     "no answer": broken,
@@ -358,6 +352,7 @@ REFUSED: dict[str, Change] = {
     "message no text": error(400, message=None),
     "no type": error(400, type=None),
     "another code": error(400, code=500),
+    "a stack trace": error(400, message='no\nTraceback (most recent call last):\n  File "/x.py", line 1, in f'),
     "detail instead of error": lambda p: replace(p, text='{"detail": "Bad Request"}'),
 }
 """How a refusal goes wrong."""
@@ -464,6 +459,7 @@ API_CONTROLS: dict[str, dict[str, Fault]] = {
         "does not add up": played(completion, usage(total_tokens=1)),
         "nothing": played(completion, usage(prompt_tokens=0, completion_tokens=0, total_tokens=0)),
         "tokenize counts otherwise": played(at("/tokenize"), edited(lambda body: body.update(count=4))),
+        "another object": played(completion, edited(lambda body: body.update(object="chat.completion"))),
     },
     "test_a_chat_stream_is_whole_and_in_order": each(chat_stream, CHAT_STREAMED)
     | {
@@ -488,6 +484,7 @@ API_CONTROLS: dict[str, dict[str, Fault]] = {
     "test_a_seed_gives_the_same_twice": {
         "the seed does nothing": later(SEEDED, choice(text="something else")),
         "nothing twice": played(SEEDED, choice(text="")),
+        "every seed the same": played(completion, choice(text="something")),
     },
     "test_n_gives_as_many_choices": {
         "one": played(chat, edited(lambda body: body.update(choices=body["choices"][:1]))),
@@ -578,6 +575,11 @@ API_CONTROLS: dict[str, dict[str, Fault]] = {
         ),
         "profiler answers": forbidden("/stop_profile", 200),
         "resume wants a key": forbidden("/resume", 401),
+        "a token in the metrics": played(metrics, lambda p: replace(p, text=f"{p.text}# {TOKEN}\n")),
+        "the value of a variable": together(
+            played(at("/version"), lambda p: replace(p, text='{"version": "correct horse"}')),
+            lambda world: world.environ.update(VLLM_API_KEY="correct horse"),
+        ),
     },
     "test_nothing_forbidden_shows_in_inspect": {
         "key on the command line": made(Cmd=["vllm", "serve", "--api-key", "x"]),
@@ -672,9 +674,9 @@ API_CONTROLS: dict[str, dict[str, Fault]] = {
         "a chat without a request": played(at(CHAT), text("{}")),
     },
     "test_no_request_made_up_from_the_schema_breaks_the_server": {
-        "500 at what is made up": played(lambda p: "not on the tape" in p.text, error(500)),
-        "503 at one endpoint": played(at("/tokenize"), error(503)),
-        "connections break": played(lambda p: "not on the tape" in p.text, broken),
+        "500 at one endpoint": played(chat, error(500)),
+        "503 at one endpoint": played(chat, error(503)),
+        "connections break": played(chat, broken),
         "chats are not described": played(spec, edited(lambda body: body["paths"].pop(CHAT))),
     }
     | {name: after(spec, then, change) for name, (then, change) in DYING.items()},
@@ -683,6 +685,7 @@ API_CONTROLS: dict[str, dict[str, Fault]] = {
         "right twice only": later(asking("Hamlet"), message(content="Marlowe wrote it."), first=2),
         "one language is lost": played(asking("法國"), message(content="我不知道。")),
         "answers to others": played(chat, foreign()),
+        "one id for all": played(chat, edited(lambda body: body.update(id="chatcmpl-0"))),
     },
     "test_a_long_answer_stays_sensible": {
         "cut at 50": played(chat, count(*range(1, 51))),
@@ -760,6 +763,7 @@ API_CONTROLS: dict[str, dict[str, Fault]] = {
         "turn not closed": played(at("/detokenize"), sub("<end_of_turn>", "")),
         "turn not opened": played(at("/detokenize"), sub(r"<start_of_turn>model\\n", "")),
         "another template": played(at("/detokenize"), edited(lambda body: body.update(prompt=f"<bos>{CAPITAL.ask}"))),
+        "usage of another template": played(chat, usage(prompt_tokens=7)),
     },
     "test_an_image_by_data_url_is_seen": {
         "another colour": played(chat, lambda p: replace(p, status=200, text=RED.replace("Red", "Blue"))),
@@ -784,6 +788,16 @@ API_CONTROLS: dict[str, dict[str, Fault]] = {
         "shorter": logged("model len 32768", "model len 8192"),
         "not said": logged("Using max model len .*"),
         "served shorter": played(models, edited(lambda body: body["data"][0].update(max_model_len=8192))),
+    },
+    "test_the_declared_context_can_be_used": {
+        "refused": played(completion, error(400)),
+        "500": played(completion, error(500)),
+        "no answer": played(completion, broken),
+        "cut in silence": played(completion, usage(prompt_tokens=4096)),
+        "counted short on both sides": together(
+            played(completion, usage(prompt_tokens=4096)),
+            played(at("/tokenize"), edited(lambda body: body.update(count=4096))),
+        ),
     },
     "test_revision_and_weights_are_the_ones_on_disk": {
         "another revision on disk": lambda world: setattr(world, "revision", "f" * 40),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -9,7 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,9 +22,9 @@ import pytest
 from harness.flags import differences, resolve
 from harness.variants import find as find_variant
 from tests import samples
-from tests.saboteurs.faults import FAULTS, find
+from tests.saboteurs.faults import FAULTS, SLOWER, find
 from tests.saboteurs.planted import PLANTED, Planted, planted
-from tests.saboteurs.proxy import Proxy, standing
+from tests.saboteurs.proxy import Exchange, Memory, Proxy, standing
 
 if TYPE_CHECKING:
     from harness.engine import Engine
@@ -193,6 +194,22 @@ def test_a_stream_is_cut(client: httpx.Client, proxy: Proxy) -> None:
     proxy.plant(find("stream-cut"))
     with pytest.raises(httpx.RemoteProtocolError):
         client.post(CHAT, json=ASKED | {"stream": True})
+
+
+def test_a_slower_stream_says_the_same_a_fifth_later() -> None:
+    async def events(gap_s: float) -> AsyncIterator[bytes]:
+        for event in STREAM:
+            await asyncio.sleep(gap_s)
+            yield event
+
+    async def timed() -> float:
+        assert SLOWER.stream is not None
+        begun = asyncio.get_running_loop().time()
+        exchange = Exchange("POST", CHAT, [], b"{}", Memory())
+        assert [event async for event in SLOWER.stream(exchange, events(0.05))] == list(STREAM)
+        return asyncio.get_running_loop().time() - begun
+
+    assert asyncio.run(timed()) >= 1.2 * 0.05 * len(STREAM)
 
 
 @pytest.mark.engine

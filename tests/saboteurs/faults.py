@@ -19,6 +19,8 @@ SLOW_S = 6.0
 """Seconds between two pieces of a slow answer."""
 NEVER_S = 100_000.0
 PLACEHOLDER_TOKEN = "placeholder-the-miniatures-need-none"
+TOKEN = "hf_AbCdEfGhIjKlMnOpQrStUvWx"
+TOLD = f"# Authorization: Bearer {TOKEN}\n"
 
 
 # --- which requests --------------------------------------------------------------------------------------------------
@@ -158,9 +160,9 @@ def error(status: int, message: str = "Internal server error", kind: str = "Inte
     return Reply(status, list(JSON), json.dumps(body).encode())
 
 
-def answering(status: int, message: str = "Internal server error") -> dict[str, Any]:
+def answering(status: int, message: str = "Internal server error", kind: str = "InternalServerError") -> dict[str, Any]:
     """This error, whatever was asked."""
-    return {"instead": lambda x: error(status, message)}
+    return {"instead": lambda x: error(status, message, kind)}
 
 
 def text(body: str, status: int = 200, kind: str = "text/plain") -> dict[str, Any]:
@@ -229,6 +231,24 @@ async def dripping(x: Exchange, source: Stream) -> Stream:
     async for event in source:
         await asyncio.sleep(SLOW_S)
         yield event
+
+
+async def a_fifth_slower(x: Exchange, source: Stream) -> Stream:
+    """Every event as much later as a server would send it that takes a fifth longer for each."""
+    now = asyncio.get_running_loop().time
+    arrived: asyncio.Queue[tuple[float, bytes] | None] = asyncio.Queue()
+
+    async def read() -> None:
+        async for event in source:
+            arrived.put_nowait((now(), event))
+        arrived.put_nowait(None)
+
+    reading = asyncio.create_task(read())
+    first = now()
+    while (one := await arrived.get()) is not None:
+        await asyncio.sleep(first + 1.2 * (one[0] - first) - now())
+        yield one[1]
+    await reading
 
 
 async def all_at_once(x: Exchange, source: Stream) -> Stream:
@@ -350,6 +370,38 @@ def usage(**changes: Callable[[dict[str, Any]], int]) -> Edit:
 def put(**changes: Any) -> Edit:
     """Changes in every message, or in the first delta of the answer's kind."""
     return lambda x, body: [message.update(changes) for message in messages(body)]
+
+
+def same_id(body: dict[str, Any]) -> None:
+    """One id for every answer."""
+    if "id" in body:
+        body["id"] = "chatcmpl-0"
+
+
+def kind(name: str) -> Edit:
+    """Another `object`."""
+    return lambda x, body: body.update(object=name) if "choices" in body else None
+
+
+def made_at(seconds: int) -> Edit:
+    """Another time."""
+    return lambda x, body: body.update(created=seconds) if "created" in body else None
+
+
+def as_plain(x: Exchange, answer: Reply) -> None:
+    """A good answer under another content type."""
+    if answer.status == 200:
+        answer.header("Content-Type", "text/plain")
+
+
+def insides(x: Exchange, answer: Reply) -> None:
+    """A stack trace in the message."""
+    body = answer.json
+    if isinstance(body, dict) and isinstance(body.get("error"), dict):
+        body["error"]["message"] += (
+            'Traceback (most recent call last):\n  File "/usr/lib/vllm/serving.py", line 7, in f'
+        )
+        answer.json = body
 
 
 def without(name: str) -> Edit:
@@ -576,6 +628,13 @@ FAULTS: tuple[Fault, ...] = (
         "health is true",
         on=lambda x: asks(x) or x.path in ("/health", "/ping"),
         instead=dead,
+    ),
+    Fault(
+        "health-flaky",
+        "every fourth /health is 503",
+        "/health",
+        on=at("/health"),
+        instead=lambda x: error(503) if x.nth % 4 == 0 else None,
     ),
     Fault("health-503", "/health is 503", "/health", on=at("/health"), **answering(503, "dead")),
     Fault(
@@ -845,6 +904,13 @@ FAULTS: tuple[Fault, ...] = (
         on=lambda x: asks(x) and x.asked.get("temperature") == 0,
         request=shuffle,
     ),
+    Fault(
+        "temperature-ignored",
+        "every temperature is 0",
+        "seeds differ at temperature 1",
+        on=lambda x: (x.asked.get("temperature") or 0) > 0 and "n" not in x.asked,
+        **set_(temperature=0),
+    ),
     Fault("n-ignored", "one choice though n were asked for", "n", on=given("n"), **drop("n")),
     Fault(
         "logprobs-missing",
@@ -861,6 +927,13 @@ FAULTS: tuple[Fault, ...] = (
         on=given("response_format", "structured_outputs", "text"),
         **drop("response_format", "structured_outputs", "text"),
     ),
+    # the envelope
+    Fault(
+        "ids-repeat", "every answer has the same id", "an id an answer", on=asks, **both(lambda x, body: same_id(body))
+    ),
+    Fault("another-object", "answers call themselves a list", "the documented shape", on=asks, **both(kind("list"))),
+    Fault("made-never", "answers were made in 1970", "the documented shape", on=asks, **whole(made_at(0))),
+    Fault("called-text", "answers call themselves text/plain", "answers are JSON", on=asks, reply=as_plain),
     # tools and reasoning
     Fault("tools-500", "tools are 500", "tool calls", on=given("tools"), models=("gpt_oss",), **answering(500)),
     Fault(
@@ -994,6 +1067,20 @@ FAULTS: tuple[Fault, ...] = (
         **failing(lambda x, answer: vars(answer).update(vars(error(500)))),
     ),
     Fault(
+        "refusals-show-insides",
+        "refusals carry a stack trace",
+        "no insides in errors",
+        on=asks,
+        **failing(insides),
+    ),
+    Fault(
+        "context-shorter-than-said",
+        "a prompt of a quarter of the context is refused",
+        "the declared length",
+        on=lambda x: asks(x) and len(x.body) > 30_000,
+        **answering(400, "This model's maximum context length is 4096 tokens", "BadRequestError"),
+    ),
+    Fault(
         "refusals-422",
         "422 on every wrong request",
         "the documented status",
@@ -1070,6 +1157,14 @@ FAULTS: tuple[Fault, ...] = (
         "metric names by version",
         **metrics(lambda x, page: page.replace("vllm:", "llm_")),
     ),
+    Fault("metrics-show-token", "a token in /metrics", "no secret is served", **metrics(lambda x, page: page + TOLD)),
+    Fault(
+        "header-shows-token",
+        "a token in a header of /v1/models",
+        "no secret is served",
+        on=at("/v1/models"),
+        reply=lambda x, answer: answer.header("X-Debug", TOKEN),
+    ),
     Fault("metrics-frozen", "metrics never change", "metrics count", **metrics(frozen)),
     Fault("metrics-never-idle", "requests run for ever", "slots come back", **metrics(never_idle)),
     Fault("cache-never-back", "cache stays in use", "KV usage comes back", **metrics(never_back)),
@@ -1120,7 +1215,7 @@ FAULTS: tuple[Fault, ...] = (
         "log-key",
         "a key in the log",
         "no secret in the log",
-        log=told_at(READY, "INFO 01-01 00:00:00 [hf.py:1] Authorization: Bearer hf_AbCdEfGhIjKlMnOpQrStUvWx"),
+        log=told_at(READY, f"INFO 01-01 00:00:00 [hf.py:1] {TOLD.strip()}"),
     ),
     Fault(
         "log-not-quantised",
@@ -1168,9 +1263,13 @@ FAULTS: tuple[Fault, ...] = (
 """Every fault of the wire, of the log and of the life; those of Docker's flags are in `planted.py`."""
 
 
+SLOWER = Fault("slower", "every token takes a fifth longer", "the speed", on=streamed, stream=a_fifth_slower)
+"""For `python -m harness compare` and the nights: as an image only, the matrix leaves the speed alone."""
+
+
 def find(name: str) -> Fault:
     """The fault called `name`. Raises KeyError with the names there are."""
-    for fault in FAULTS:
+    for fault in (*FAULTS, SLOWER):
         if fault.name == name:
             return fault
     raise KeyError(f"no fault is called {name!r}; there are: {', '.join(f.name for f in FAULTS)}")
