@@ -30,7 +30,7 @@ BAND = 0.10
 BAND_S = 0.5
 BAD = ("failed", "error")
 FEW = 3
-"""Tests that only the earlier record has and that are named one by one."""
+"""Tests that only one of the records has and that are named one by one."""
 
 
 def compare(before: Record, after: Record, past: Sequence[Mapping[str, float]] = ()) -> Changes:
@@ -155,16 +155,15 @@ def _tests(before: Record, after: Record, *, alike: bool) -> Iterator[Change]:
         yield Change(section="tests", what="diagnosis", before=rules[0], after=rules[1])
     outcomes = [{test.nodeid: test.outcome for test in record.tests} for record in (before, after)]
     changes = list(_unlike("tests", outcomes[0], outcomes[1]))
-    left_out = [change for change in changes if change.after is None and change.before not in BAD]
-    if len(left_out) > FEW:  # another selection: one change, however many tests it left out
-        yield Change(section="tests", what="not run", before=f"{len(left_out)} tests", after=None, note=_some(left_out))
-        changes = [change for change in changes if change not in left_out]
+    for what, side, other in (("not run", "before", "after"), ("run only now", "after", "before")):
+        alone = [one for one in changes if getattr(one, other) is None and getattr(one, side) not in BAD]
+        if len(alone) > FEW:  # another selection: one change, however many tests it made
+            note = ", ".join((*(one.what for one in alone[:FEW]), "…"))
+            both = {"before": None, "after": None} | {side: f"{len(alone)} tests"}
+            yield Change(section="tests", what=what, before=both["before"], after=both["after"], note=note)
+            changes = [one for one in changes if one not in alone]
     for change in changes:
         yield change.model_copy(update={"worse": alike and change.after in BAD and change.before not in BAD})
-
-
-def _some(changes: Sequence[Change]) -> str:
-    return ", ".join((*(change.what for change in changes[:FEW]), "…"))
 
 
 def _measurements(

@@ -197,12 +197,22 @@ def since_last_accepted(reports: Path, record: Record) -> Changes | None:
 
 
 def superfluous(
-    listed: Listing, now: datetime | None = None, *, keep: int | None = None, keep_days: float | None = None
+    listed: Listing,
+    now: datetime | None = None,
+    *,
+    keep: int | None = None,
+    keep_days: float | None = None,
+    reports: Path | None = None,
 ) -> Pruned:
     """What a retention gives up: all but the newest `keep` of each variant and bench, or what is older in days.
 
-    The last accepted record of a variant on a bench is never among it, nor one whose run is under way.
+    The last accepted record of a variant on a bench is never among it, nor one whose run is under way. With `reports`,
+    where they lie, one that can't be read as a whole is not taken for the last accepted one.
     """
+
+    def whole(one: Summary) -> bool:
+        return reports is None or any(_read_again(reports, [one]))
+
     now = now or datetime.now(UTC)
     doomed: list[Summary] = []
     spared: list[tuple[Summary, str]] = []
@@ -210,7 +220,7 @@ def superfluous(
     for one in sorted(listed.records, key=lambda one: one.started, reverse=True):
         groups.setdefault((one.variant, one.bench), []).append(one)
     for group in groups.values():
-        last = next((one for one in group if one.verdict is Verdict.ACCEPTED), None)
+        last = next((one for one in group if one.verdict is Verdict.ACCEPTED and whole(one)), None)
         for place, one in enumerate(group):
             wanted = keep is not None and place < keep
             young = keep_days is not None and now - one.started <= timedelta(days=keep_days)

@@ -395,7 +395,7 @@ def _notify(book: Book, url: str, shown: Progress) -> None:
 def _prune(reports: Path, keep: int, book: Book, shown: Progress) -> None:
     """Delete old records and nights. What can't be deleted is said, and changes no verdict."""
     book.update(phase="prune")
-    plan = superfluous(listing(reports), keep=keep)
+    plan = superfluous(listing(reports), keep=keep, reports=reports)
     failed = discard(reports, plan.doomed)
     for path in sorted((reports / NIGHTS).glob("*.json"))[:-keep]:
         try:

@@ -200,7 +200,7 @@ def prune(given: argparse.Namespace) -> int:
     if not given.reports.is_dir():
         raise RecordError(f"{given.reports} is no directory → name the one that holds the records with --reports")
     listed = listing(given.reports)
-    plan = superfluous(listed, keep=given.keep, keep_days=given.keep_days)
+    plan = superfluous(listed, keep=given.keep, keep_days=given.keep_days, reports=given.reports)
     for one, why in plan.spared:
         print(f"kept: {one.directory}: {why}")
     for bad in listed.unreadable:

@@ -12,7 +12,8 @@ import pytest
 from harness.bench import PROVES
 from harness.nightly import judge as judge_night
 from harness.record import LOST, NIGHT_HALF, NIGHT_UNDER_WAY, UNFINISHED, NightRecord, TestOutcome
-from harness.report.texts import REQUIREMENTS, requirement, told
+from harness.report.texts import requirement, told
+from harness.report.texts.requirements import REQUIREMENTS, mark_of
 from harness.rules import RULES
 from harness.types import Verdict
 from harness.variants import VARIANTS
@@ -34,14 +35,15 @@ def functions(path: str) -> Iterator[ast.FunctionDef]:
 
 
 def demands() -> dict[str, str]:
-    """Name of each test of suites/ → what it demands."""
+    """Name of each test of suites/, and of what `up` verifies → what it demands."""
     found = {}
     for path in sorted((ROOT / "suites").glob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
                 assert node.name not in found, f"{node.name} stands twice in suites/"
                 found[node.name] = " ".join((ast.get_docstring(node) or "").split())
-    return found
+    verified = re.findall(r'\("(\w+)", "([^"]+)", \w+_problems', (ROOT / "harness" / "attempt.py").read_text())
+    return found | {f"verify::{name}": english for name, english in verified}
 
 
 def sentences(path: str, *names: str) -> list[str]:
@@ -70,29 +72,31 @@ def filled(template: str) -> str:
 
 def test_every_test_of_the_suites_has_a_chinese_sentence_and_no_other() -> None:
     """A new or renamed test needs its row in harness/report/texts/requirements.py."""
-    assert {name for name in REQUIREMENTS if not name.startswith("verify::")} == demands().keys()
-    verified = set(re.findall(r'\("(\w+)", "[^"]+", \w+_problems', (ROOT / "harness" / "attempt.py").read_text()))
-    assert {name for name in REQUIREMENTS if name.startswith("verify::")} == {f"verify::{name}" for name in verified}
+    assert REQUIREMENTS.keys() == demands().keys()
 
 
-def test_both_languages_name_the_same_code_and_numbers() -> None:
-    """A status or a field that changes in a docstring has to change in its translation."""
+def test_the_chinese_says_what_the_english_says_now() -> None:
+    """After a change of a docstring: look at the Chinese, then put the mark that is told here."""
+    changed = {name: mark_of(now) for name, now in demands().items() if REQUIREMENTS[name].mark != mark_of(now)}
+    assert changed == {}
     unlike = {
         name: missing
         for name, english in demands().items()
-        if (missing := [c or n for c, n in FACT.findall(english) if (c or n).split()[0] not in REQUIREMENTS[name]])
+        if (missing := [c or n for c, n in FACT.findall(english) if (c or n).split()[0] not in REQUIREMENTS[name][1]])
     }
-    assert unlike == {}
+    assert unlike == {}, "code and numbers are the same in both languages"
 
 
-def test_a_requirement_is_found_by_the_test_s_name() -> None:
-    """Whatever its parameters; one that is not known any more stays as the record has it."""
-    known, gone = (
-        TestOutcome(nodeid=f"suites/test_x.py::{name}[gpt-oss-120b]", requirement="It is.", outcome="passed", seconds=1)
-        for name in ("test_version_is_served", "test_that_is_gone")
+def test_a_requirement_is_translated_when_it_is_the_very_sentence() -> None:
+    """Whatever the test's parameters; what an older test demanded stays as its record has it."""
+    name, english = "test_version_is_served", demands()["test_version_is_served"]
+    known, older, gone = (
+        TestOutcome(nodeid=f"suites/test_x.py::{test}[gpt-oss-120b]", requirement=said, outcome="passed", seconds=1)
+        for test, said in ((name, english), (name, "It is."), ("test_that_is_gone", english))
     )
-    assert requirement(known).zh_tw == REQUIREMENTS["test_version_is_served"]
-    assert requirement(gone).zh_tw == "It is."
+    assert requirement(known).zh_tw == REQUIREMENTS[name].chinese
+    assert requirement(older).zh_tw == "It is."
+    assert requirement(gone).zh_tw == english
 
 
 EXPECTATIONS = [expectation for variant in VARIANTS for expectation in variant.benches.values()]

@@ -39,6 +39,10 @@ PARTS = (
 """The parts of a record's page, in order."""
 ROWS = 100
 """Records that the list shows at once; a browser takes minutes to lay out ten thousand."""
+CHANGES = 12
+"""Changes of a section that a difference shows at once."""
+WORDS = frozenset({"passed", "failed", "error", "skipped", "verdict", "diagnosis", "not run", "run only now", *Verdict})
+"""What the changes of tests say in words that are labels."""
 NIGHTS = 14
 """Nights that the list shows at once, and times without a record."""
 TREND_RUNS = 200
@@ -63,7 +67,6 @@ def page(record: Record, log: Excerpt | None) -> str:
         record=record,
         parts=[name for name in PARTS if there.get(name, True)],
         changes=record.since,
-        sections=SECTIONS,
         reason=texts.reason(record),
         about=texts.about(record),
         blocking=blocking(record),
@@ -84,7 +87,7 @@ def page(record: Record, log: Excerpt | None) -> str:
 
 def difference(changes: Changes) -> str:
     """The page of what is not the same in two records."""
-    return _render("difference.html", changes=changes, outcome=outcome(changes), sections=SECTIONS)
+    return _render("difference.html", changes=changes, outcome=outcome(changes))
 
 
 def comparison(compared: Comparison) -> str:
@@ -94,7 +97,7 @@ def comparison(compared: Comparison) -> str:
 
 def release(gated: Release) -> str:
     """The page of a release's verdict, as it lies in its bundle."""
-    return _render("release.html", release=gated, sections=SECTIONS, spread=charts.spread)
+    return _render("release.html", release=gated, spread=charts.spread)
 
 
 def index(listing: Listing, nights: Sequence[Night] = ()) -> str:
@@ -108,7 +111,7 @@ def index(listing: Listing, nights: Sequence[Night] = ()) -> str:
         newest=newest[0].started if newest else None,
         data=embedded(json.dumps([[*line.values()] for line in lines], ensure_ascii=False)),
         unreadable=listing.unreadable,
-        at_once=ROWS,
+        rows_at_once=ROWS,
         trends=trends(newest),
         nights=lines_of(nights),
         nights_at_once=NIGHTS,
@@ -316,7 +319,7 @@ def number(value: float) -> str:
 def seconds(value: float) -> str:
     """A duration for a reader: 0.8 s, 93 s, 7 min 49 s."""
     if value < 10:
-        return f"{value:.1f} s"
+        return "< 0.1 s" if 0 < value < 0.05 else f"{value:.1f} s"
     minutes, rest = divmod(round(value), 60)
     return f"{value:.0f} s" if value < 120 else f"{minutes} min {rest} s" if rest else f"{minutes} min"
 
@@ -340,6 +343,9 @@ def _environment() -> Environment:
         "told": texts.told,
         "requirement": texts.requirement,
         "against_limit": charts.against_limit,
+        "words": WORDS,
+        "at_once": CHANGES,
+        "sections": SECTIONS,
     }
     return made
 

@@ -10,11 +10,11 @@ import re
 
 from harness.record import Record, TestOutcome
 from harness.report.texts.labels import LABELS
-from harness.report.texts.requirements import REQUIREMENTS
-from harness.report.texts.sentences import SENTENCES, told
+from harness.report.texts.requirements import chinese
+from harness.report.texts.sentences import told
 from harness.types import Text, Verdict
 
-__all__ = ("LABELS", "REQUIREMENTS", "SENTENCES", "about", "label", "reason", "requirement", "told")
+__all__ = ("LABELS", "about", "label", "reason", "requirement", "told")
 
 _SPEED = re.compile(r"perf\.c(?P<streams>\d+)\.(?P<figure>\w+)")
 FIGURES = {
@@ -44,12 +44,9 @@ def label(key: str) -> Text:
 
 
 def requirement(test: TestOutcome) -> Text:
-    """What a test demands, in both languages; in English twice for a test that is no longer known."""
-    name = test.nodeid.partition("[")[0].rpartition("::")[2]
-    return Text(
-        en=test.requirement or test.nodeid,
-        zh_tw=REQUIREMENTS.get(test.nodeid) or REQUIREMENTS.get(name) or test.requirement or test.nodeid,
-    )
+    """What a test demands, in both languages."""
+    english = test.requirement or test.nodeid
+    return Text(en=english, zh_tw=chinese(test.nodeid, english))
 
 
 def about(record: Record) -> Text:

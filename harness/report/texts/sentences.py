@@ -191,6 +191,7 @@ SENTENCES: dict[str, str] = {
     "this vLLM version": "此 vLLM 版本",
     "an internal error of this vLLM version": "此 vLLM 版本的內部錯誤",
     # differences
+    "{count} tests": "{count} 項測試",
     "{note}, over its limit": "{note}，超出限值",
     "{change}, noise of {count} accepted records {noise} around {centre}": (
         "{change}，{count} 筆驗收通過紀錄的雜訊為 {centre} {noise}"
