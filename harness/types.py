@@ -227,6 +227,11 @@ class Variant(Noun):
     benches: dict[str, Expectation]
     """Bench name → expectation."""
 
+    @property
+    def selection(self) -> str:
+        """What pytest's `-m` takes to select this variant and no other."""
+        return " and ".join(self.marks)
+
     def argument(self, flag: str) -> str | None:
         """The value that follows `flag` in the serve arguments, or None."""
         return self.serve[self.serve.index(flag) + 1] if flag in self.serve else None
