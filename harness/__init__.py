@@ -28,6 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 """Rows from the bottom up, a package as one name. A module imports from rows below, a package also from itself."""
 
 ONLY_IMPORTER: dict[str, tuple[str, ...]] = {
+    "_pytest": ("fleet",),
     "cryptography": ("fleet", "seal"),
     "dask": ("fleet",),
     "distributed": ("fleet",),

@@ -266,12 +266,13 @@ def adopted(
 
 
 def recover(reports: Path, engine: Engine, progress: Progress) -> None:
-    """End the records that a restart of the host left without an end: the verdict says so, with the container's exit.
+    """End the records that a killed run or a restart of the host left without an end: the verdict says which, with the
+    container's exit.
 
     Call it before the box is cleared: the container that was left behind is the witness.
     """
     now = boot_id()
-    for directory, record in lost(reports, now):
+    for directory, record in lost(reports, read_host()):
         run = f"{LABEL}.run"
         mine = record.declared.labels.get(run)
         witness = None

@@ -139,9 +139,11 @@ def build_parser() -> argparse.ArgumentParser:
         made = verb(name, run, about, options.BENCH, options.RUN, options.REPLAY)
         made.add_argument("variant", nargs="?", **one)
         made.add_argument("--json", **machine)
-    verb("down", down, "remove every container that this harness started", options.BENCH).add_argument(
-        "--json", **machine
+    down_verb = verb("down", down, "remove every container that this harness started", options.BENCH)
+    down_verb.add_argument(
+        "--wait", action="store_true", help="wait for a run on this machine to end, instead of stopping"
     )
+    down_verb.add_argument("--json", **machine)
     verb("status", status, "show what is up, whose it is, and whether it answers", options.BENCH).add_argument(
         "--json", **machine
     )
@@ -326,7 +328,7 @@ def down(given: argparse.Namespace) -> int:
     from harness.launch import clear
 
     chosen = _chosen(given)
-    with lease(chosen.docker_host), _engine(chosen) as engine:
+    with lease(chosen.docker_host, progress().say if given.wait else None), _engine(chosen) as engine:
         removed = clear(engine, given.port, progress())
     if given.json:
         _print_json({"removed": removed})

@@ -28,6 +28,9 @@ LEAST = 0.03
 BAND = 0.10
 """Share that is noise while there are too few records; seconds also have `BAND_S`."""
 BAND_S = 0.5
+BAD = ("failed", "error")
+FEW = 3
+"""Tests that only one of the records has and that are named one by one."""
 
 
 def compare(before: Record, after: Record, past: Sequence[Mapping[str, float]] = ()) -> Changes:
@@ -151,9 +154,16 @@ def _tests(before: Record, after: Record, *, alike: bool) -> Iterator[Change]:
     if rules[0] != rules[1]:
         yield Change(section="tests", what="diagnosis", before=rules[0], after=rules[1])
     outcomes = [{test.nodeid: test.outcome for test in record.tests} for record in (before, after)]
-    for change in _unlike("tests", outcomes[0], outcomes[1]):
-        worse = alike and change.after in ("failed", "error") and change.before not in ("failed", "error")
-        yield change.model_copy(update={"worse": worse})
+    changes = list(_unlike("tests", outcomes[0], outcomes[1]))
+    for what, side, other in (("not run", "before", "after"), ("run only now", "after", "before")):
+        alone = [one for one in changes if getattr(one, other) is None and getattr(one, side) not in BAD]
+        if len(alone) > FEW:  # another selection: one change, however many tests it made
+            note = ", ".join((*(one.what for one in alone[:FEW]), "…"))
+            both = {"before": None, "after": None} | {side: f"{len(alone)} tests"}
+            yield Change(section="tests", what=what, before=both["before"], after=both["after"], note=note)
+            changes = [one for one in changes if one not in alone]
+    for change in changes:
+        yield change.model_copy(update={"worse": alike and change.after in BAD and change.before not in BAD})
 
 
 def _measurements(

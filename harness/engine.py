@@ -84,8 +84,9 @@ class Container:
         for event in events:
             if event["status"] == "oom":
                 oom = True
-            elif exited := self.exited():
-                yield exited.model_copy(update={"oom_killed": exited.oom_killed or oom})
+            else:  # what is started again at once is not found exited any more: then the event alone says how
+                ended = self.exited() or Exit(code=int(event["Actor"]["Attributes"]["exitCode"]), oom_killed=False)
+                yield ended.model_copy(update={"oom_killed": ended.oom_killed or oom})
 
     def exited(self) -> Exit | None:
         """How it ended, or None while it runs or has not been started."""

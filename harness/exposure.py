@@ -78,7 +78,7 @@ def from_inspect(flags: DockerFlags, inspect: Mapping[str, Any]) -> list[Finding
     if secret:
         found.append(_finding("secret-in-env", f"{', '.join(secret)}, as `-e NAME` does", "Config.Env"))
     if other := sorted(n for n, v in env.items() if n not in flags.env and n not in NAMES and _secret([v])):
-        found.append(_finding("secret-undeclared", f"in {', '.join(other)}", "Config.Env", forbidden=True))
+        found.append(_finding("secret-undeclared", f"a secret in {', '.join(other)}", "Config.Env", forbidden=True))
     if env.get("VLLM_SERVER_DEV_MODE") == "1":
         found.append(_finding("dev-mode", "VLLM_SERVER_DEV_MODE=1", "Config.Env", forbidden=True))
     if dangerous := [flag for flag in DANGEROUS if flag in told]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 from harness import __version__
 from harness.difference import WINDOW, compare
-from harness.record import FILE, SCHEMA_VERSION, Night, Record, RecordError, Summary, read, summary
-from harness.types import Changes, Verdict
+from harness.record import FILE, SCHEMA_VERSION, Night, Record, RecordError, Summary, read, read_summary, under_way
+from harness.types import Changes, Host, Verdict
 
 INDEX = ".listing.sqlite"
 HORIZON = 90
@@ -28,8 +28,6 @@ NIGHTS = "nights"
 """The directory under the reports in which each night leaves one JSON file."""
 QUIET = timedelta(days=7)
 """Without a record for longer than this is worth a word."""
-UNDER_WAY = timedelta(days=1)
-"""How long an unfinished record counts as one of a run that may still be under way."""
 
 
 class Unreadable(NamedTuple):
@@ -59,20 +57,24 @@ def directories(reports: Path) -> list[Path]:
 
 
 def listing(reports: Path) -> Listing:
-    """Every record directly under `reports`. The first time each is read, after that only what is new or changed."""
+    """Every record directly under `reports`. The first time each is read, after that only what is new or changed.
+
+    Of a record that this version wrote only what a list needs is read: what else is wrong with it shows when it is
+    read as a whole.
+    """
     known, stamps = _known(reports / INDEX), dict(_stamps(reports))
-    fresh = {
-        name: (stamp, _line(reports / name)) for name, stamp in stamps.items() if known.get(name, ("",))[0] != stamp
-    }
+    lines = {name: _parsed(known[name][1]) for name, stamp in stamps.items() if known.get(name, ("",))[0] == stamp}
+    fresh = {name: (stamp, _line(reports / name)) for name, stamp in stamps.items() if lines.get(name) is None}
     if fresh or known.keys() - stamps.keys():
         _keep(reports / INDEX, fresh, known.keys() - stamps.keys())
     records, unreadable = [], []
     for name in sorted(stamps):
-        _, line = fresh.get(name) or known[name]
-        if line.startswith("{"):
-            records.append(Summary.model_validate_json(line))
+        one = _parsed(fresh[name][1]) if name in fresh else lines[name]
+        if isinstance(one, Summary):
+            alive = one.ended is None and under_way(reports / name)
+            records.append(one.model_copy(update={"running": alive}) if alive else one)
         else:
-            unreadable.append(Unreadable(name, json.loads(line)))
+            unreadable.append(Unreadable(name, one or ""))
     return Listing(tuple(records), tuple(unreadable))
 
 
@@ -92,9 +94,17 @@ def _stamps(reports: Path) -> list[tuple[str, str]]:
 def _line(directory: Path) -> str:
     """A summary as JSON, or why there is none as a JSON text."""
     try:
-        return summary(read(directory), directory.name).model_dump_json()
+        return read_summary(directory).model_dump_json()
     except RecordError as error:
         return json.dumps(str(error).replace(f"{directory}/", ""))
+
+
+def _parsed(line: str) -> Summary | str | None:
+    """What `_line` made, or why there is no summary; None for what another state of this checkout kept."""
+    try:
+        return Summary.model_validate_json(line) if line.startswith("{") else str(json.loads(line))
+    except ValueError:
+        return None
 
 
 def _known(index: Path) -> dict[str, tuple[str, str]]:
@@ -120,18 +130,27 @@ def _keep(index: Path, fresh: Mapping[str, tuple[str, str]], gone: Sequence[str]
         )
 
 
-def lost(reports: Path, boot_id: str | None) -> tuple[tuple[Path, Record], ...]:
-    """Records under `reports` that never ended because the host did: directory and record, of another boot.
-
-    What can't be read is passed over: it is not this run's to judge.
+def lost(reports: Path, host: Host) -> tuple[tuple[Path, Record], ...]:
+    """Records under `reports` that never ended, of runs on this very `host` whose process is gone: killed, or the host
+    was restarted. Directory and record each; those of another box are not this run's to end.
     """
-    stopped = [one.directory for one in listing(reports).records if one.verdict is Verdict.INTERRUPTED]
-    read_again = [(reports / name, read(reports / name)) for name in stopped] if boot_id else []
+    unended = (one for one in listing(reports).records if one.ended is None and not one.running)
     return tuple(
-        (directory, record)
-        for directory, record in read_again
-        if record.ended is None and record.host.boot_id not in (None, boot_id)
+        (directory, record) for directory, record in _read_again(reports, unended) if _same_box(record.host, host)
     )
+
+
+def _same_box(one: Host, other: Host) -> bool:
+    """Whether nothing that is known of both says otherwise: only root can read a serial number."""
+    pairs = ((one.name, other.name), (one.serial_sha256, other.serial_sha256))
+    return all(left is None or right is None or left == right for left, right in pairs)
+
+
+def _read_again(reports: Path, listed: Iterable[Summary]) -> Iterator[tuple[Path, Record]]:
+    """Listed records as a whole. One that can't be read is passed over: its page in the list says why."""
+    for one in listed:
+        with suppress(RecordError):
+            yield reports / one.directory, read(reports / one.directory)
 
 
 def accepted_before(listed: Listing, record: Record) -> tuple[Summary, ...]:
@@ -167,23 +186,33 @@ def measured_before(reports: Path, record: Record) -> tuple[Record, ...]:
         ),
         key=lambda one: one.started,
     )
-    return tuple(read(reports / one.directory) for one in same[-HORIZON:])
+    return tuple(record for _, record in _read_again(reports, same[-HORIZON:]))
 
 
 def since_last_accepted(reports: Path, record: Record) -> Changes | None:
     """What changed since the last accepted record of the same variant and bench; None when there is none before."""
     listed = listing(reports)
-    earlier = accepted_before(listed, record)
-    return compare(read(reports / earlier[-1].directory), record, past(listed, record)) if earlier else None
+    earlier = next(_read_again(reports, reversed(accepted_before(listed, record))), None)
+    return compare(earlier[1], record, past(listed, record)) if earlier else None
 
 
 def superfluous(
-    listed: Listing, now: datetime | None = None, *, keep: int | None = None, keep_days: float | None = None
+    listed: Listing,
+    now: datetime | None = None,
+    *,
+    keep: int | None = None,
+    keep_days: float | None = None,
+    reports: Path | None = None,
 ) -> Pruned:
     """What a retention gives up: all but the newest `keep` of each variant and bench, or what is older in days.
 
-    The last accepted record of a variant on a bench is never among it, nor one whose run may still be under way.
+    The last accepted record of a variant on a bench is never among it, nor one whose run is under way. With `reports`,
+    where they lie, one that can't be read as a whole is not taken for the last accepted one.
     """
+
+    def whole(one: Summary) -> bool:
+        return reports is None or any(_read_again(reports, [one]))
+
     now = now or datetime.now(UTC)
     doomed: list[Summary] = []
     spared: list[tuple[Summary, str]] = []
@@ -191,7 +220,7 @@ def superfluous(
     for one in sorted(listed.records, key=lambda one: one.started, reverse=True):
         groups.setdefault((one.variant, one.bench), []).append(one)
     for group in groups.values():
-        last = next((one for one in group if one.verdict is Verdict.ACCEPTED), None)
+        last = next((one for one in group if one.verdict is Verdict.ACCEPTED and whole(one)), None)
         for place, one in enumerate(group):
             wanted = keep is not None and place < keep
             young = keep_days is not None and now - one.started <= timedelta(days=keep_days)
@@ -199,8 +228,8 @@ def superfluous(
                 continue
             if one is last:
                 spared.append((one, f"the last accepted record of {one.variant} on {one.bench}"))
-            elif one.verdict is Verdict.INTERRUPTED and now - one.started < UNDER_WAY:
-                spared.append((one, "not finished, and its run may still be under way"))
+            elif one.running:
+                spared.append((one, "its run is under way"))
             else:
                 doomed.append(one)
     return Pruned(tuple(doomed), tuple(spared))

@@ -200,7 +200,9 @@ def _look_back(reports: Path, earlier: Sequence[Night], started: datetime, every
             write_atomically(reports / NIGHTS / f"{one.night_id}.json", half.model_dump_json(indent=2) + "\n")
             told.append(f"the night of {one.started:%Y-%m-%d %H:%M} UTC is half-finished: it got as far as {one.phase}")
     if earlier and (count := missed(earlier[-1].started, started, every_days)):
-        told.append(f"{count} night{'s' * (count > 1)} missed since {earlier[-1].started:%Y-%m-%d %H:%M} UTC")
+        told.append(
+            f"{count} {'night' if count == 1 else 'nights'} missed since {earlier[-1].started:%Y-%m-%d %H:%M} UTC"
+        )
     for begun, until in quiet(listing(reports), started)[-1:]:
         if until == started:
             told.append(f"no record for {(until - begun).days} days: the last one is of {begun:%Y-%m-%d %H:%M} UTC")
@@ -221,7 +223,7 @@ def _judge(given: argparse.Namespace, book: Book, shown: Progress) -> None:
             if not waiting:
                 break
             book.note(f"{', '.join(one.name for one in waiting)}: a speed outside the noise, deployed again to confirm")
-            marks = " or ".join(f"({' and '.join(one.marks)})" for one in waiting)
+            marks = " or ".join(f"({one.selection})" for one in waiting)
             again = argparse.Namespace(**vars(given) | {"marks": f"perf and ({marks})", "words": None})
             code = _run(command(again, ready)) if code in (0, 1) else code
     except KeyboardInterrupt:
@@ -393,7 +395,7 @@ def _notify(book: Book, url: str, shown: Progress) -> None:
 def _prune(reports: Path, keep: int, book: Book, shown: Progress) -> None:
     """Delete old records and nights. What can't be deleted is said, and changes no verdict."""
     book.update(phase="prune")
-    plan = superfluous(listing(reports), keep=keep)
+    plan = superfluous(listing(reports), keep=keep, reports=reports)
     failed = discard(reports, plan.doomed)
     for path in sorted((reports / NIGHTS).glob("*.json"))[:-keep]:
         try:
@@ -413,8 +415,8 @@ def matrix(given: argparse.Namespace) -> int:
         {"name": name, "marks": marks, "image": image}
         for image in given.image or [IMAGE]
         for name, marks in (
-            *((variant.name, " and ".join(variant.marks)) for variant in VARIANTS),
-            ("failures", " and ".join(FAILURES[0].marks)),
+            *((variant.name, variant.selection) for variant in VARIANTS),
+            ("failures", FAILURES[0].selection),
         )
     ]
     if given.format == "github":

@@ -17,7 +17,7 @@ from harness.exports import FORMATS, export
 from harness.flags import resolve
 from harness.history import Listing, listing, past, superfluous
 from harness.host import read_host
-from harness.record import FILE, Record, RecordError, Summary, read
+from harness.record import FILE, Record, RecordError, Summary, read, under_way
 from harness.release import FILE as RELEASE
 from harness.release import Release
 from harness.replay import pin
@@ -102,6 +102,10 @@ def _directory(place: Path) -> Path:
 def diff(given: argparse.Namespace) -> int:
     """The verb `diff`."""
     before, after = read(given.before), read(given.after)
+    for place, record in ((given.before, before), (given.after, after)):
+        if record.ended is None:
+            state = "is under way" if under_way(_directory(place)) else "was killed before its end"
+            print(f"note: the run of {place} {state}: what it has not measured looks like a change", file=sys.stderr)
     reports = _directory(given.after).resolve().parent
     listed = listing(reports) if reports.is_dir() else Listing((), ())
     changes = compare(before, after, past(listed, after))
@@ -174,6 +178,8 @@ def sign(given: argparse.Namespace) -> int:
     """The verb `sign`."""
     directory = _directory(given.record)
     record = read(directory)
+    if record.ended is None and under_way(directory):
+        raise SealError(f"the run of {directory} is under way → it can be signed at its end")
     if (directory / SEAL).exists() and (bad := verify(directory).mismatches):
         raise SealError(
             f"{directory} is not as it was sealed ({bad[0]}) → take an untouched copy; what was changed is not signed"
@@ -194,7 +200,7 @@ def prune(given: argparse.Namespace) -> int:
     if not given.reports.is_dir():
         raise RecordError(f"{given.reports} is no directory → name the one that holds the records with --reports")
     listed = listing(given.reports)
-    plan = superfluous(listed, keep=given.keep, keep_days=given.keep_days)
+    plan = superfluous(listed, keep=given.keep, keep_days=given.keep_days, reports=given.reports)
     for one, why in plan.spared:
         print(f"kept: {one.directory}: {why}")
     for bad in listed.unreadable:

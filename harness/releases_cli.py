@@ -180,7 +180,7 @@ def _boot_in_turn(
         record
         for variant in variants
         for image in interleaved(before, after, boots)
-        for record in _run(given, image, out / "runs", ("-m", " and ".join(("perf", *find(variant).marks))))
+        for record in _run(given, image, out / "runs", ("-m", f"perf and {find(variant).selection}"))
     ]
 
 

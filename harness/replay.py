@@ -115,7 +115,10 @@ def unlike_machine(record: Record, bench: Bench, host: Host, held: Weights | Non
     """Differences that can be told without an engine. `held` are the weights in the bench's vLLM home now."""
     same = bench.name == record.bench.name
     then = record.host
-    other = f"replay it on {then.architecture}, or judge the same flags here with --bench cpu" if same else ""
+    here = "judge the same flags here with --bench cpu"
+    if bench.name == "cpu":
+        here = f"start its variant here with an image made here: python -m harness up {record.variant.name}"
+    other = f"replay it on {then.architecture}, or {here}" if same else ""
     found = [
         ("bench", record.bench.name, bench.name, ""),
         ("architecture", then.architecture, host.architecture, other),

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.record import FILE as RECORD_FILE
-from harness.record import Record, RecordError, read, write_atomically
+from harness.record import Record, RecordError, read, under_way, write_atomically
 from harness.types import Noun, Verdict
 
 if TYPE_CHECKING:
@@ -133,10 +133,7 @@ def verify(directory: Path, key: Path | None = None, views: Mapping[str, str] | 
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise SealError(
-            f"{path} can't be read ({error.strerror}): the record is not sealed, because it is older than seals or its "
-            f"run did not reach its end → python -m harness sign {directory} seals it as it is now"
-        ) from error
+        raise SealError(f"{path} can't be read ({error.strerror}): {_why_unsealed(directory)}") from error
     trusted = _public(key) if key is not None else None
     found = manifest(directory)
     try:
@@ -152,6 +149,18 @@ def verify(directory: Path, key: Path | None = None, views: Mapping[str, str] | 
     if signer is not None or trusted is not None:
         mismatches += _unsigned(envelope, keys, trusted)
     return Verified(signer=signer, trusted=trusted is not None, record=record, mismatches=tuple(mismatches))
+
+
+def _why_unsealed(directory: Path) -> str:
+    """Why a record has no seal, and what to do; a release's bundle, or what is no record, is only not sealed."""
+    try:
+        ended = read(directory).ended is not None
+    except RecordError:
+        return "nothing is sealed there → name a record's directory"
+    if not ended and under_way(directory):
+        return "the record's run is under way → it is sealed at its end"
+    why = "it is older than seals" if ended else "its run was killed before its end: it is interrupted"
+    return f"the record is not sealed, because {why} → python -m harness sign {directory} seals it as it is now"
 
 
 def generate(path: Path) -> Path:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 class Noun(BaseModel):
     """A frozen value that refuses unknown fields, so a typo in a data entry is an error. Numbers are finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
 class Text(Noun):
@@ -226,6 +226,11 @@ class Variant(Noun):
     """Vocabulary files that must lie in the vLLM home's `encodings` directory."""
     benches: dict[str, Expectation]
     """Bench name → expectation."""
+
+    @property
+    def selection(self) -> str:
+        """What pytest's `-m` takes to select this variant and no other."""
+        return " and ".join(self.marks)
 
     def argument(self, flag: str) -> str | None:
         """The value that follows `flag` in the serve arguments, or None."""

@@ -74,12 +74,11 @@ class Spool:
     def close(self) -> None:
         """Wait until everything is written, or the disk has stalled."""
         self._queue.put(None)
-        while self._thread.is_alive():
+        while self._thread.is_alive() and not self.lost:
             before = self._written
             self._thread.join(DRAIN_S)
             if self._thread.is_alive() and self._written == before:
-                self.lost = self.lost or f"{self._path} is incomplete (the disk took nothing for {DRAIN_S:.0f} s)"
-                return
+                self.lost = f"{self._path} is incomplete (the disk took nothing for {DRAIN_S:.0f} s)"
 
     def _write(self) -> None:
         try:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
+import mmap
+import os
 import re
-import subprocess
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +15,10 @@ from harness.record import Weights
 SUFFIXES = (".safetensors", ".bin", ".gguf", ".pt", ".pth")
 SMALL = 1 << 30
 """Bytes up to which files without a digest in their name are read: a miniature has a hundred million."""
+MAPPED = 1 << 28
+"""Bytes of a file that are asked about at once."""
+LOWEST_BIT = bytes(byte & 1 for byte in range(256))
+"""Of what the kernel says of a page, only this bit has a meaning."""
 
 
 def weights(vllm_home: Path, model: str) -> Weights | None:
@@ -42,20 +48,39 @@ def weights(vllm_home: Path, model: str) -> Weights | None:
 def page_cache(vllm_home: Path, model: str) -> Literal["cold", "warm"] | None:
     """`warm` when at least half of the weights lie in memory, `cold` when less; None: not known.
 
-    By util-linux' `fincore`, which asks the kernel and reads nothing.
+    The kernel is asked (mincore), and nothing is read. It tells only who may write to a file, and calls all of it
+    resident to anybody else.
     """
     try:
         snapshot = _snapshot(vllm_home, model)
-        files = [str(path.resolve()) for path in snapshot.rglob("*") if path.suffix in SUFFIXES] if snapshot else []
-        if not files:
+        files = [path.resolve() for path in snapshot.rglob("*") if path.suffix in SUFFIXES] if snapshot else []
+        if not files or not all(file.stat().st_uid == os.geteuid() or os.access(file, os.W_OK) for file in files):
             return None
-        command = ("fincore", "--bytes", "--noheadings", "--output", "RES,SIZE", *files)
-        seen = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
-    except (OSError, UnicodeDecodeError, subprocess.SubprocessError):
-        return None  # no fincore, or no such file: not known
-    rows = [line.split() for line in seen.splitlines()]
-    resident, size = (sum(int(row[at]) for row in rows) for at in (0, 1))
-    return "warm" if 2 * resident >= size else "cold"
+        inside = sum(_resident(file) for file in files)
+        return "warm" if 2 * inside >= sum(file.stat().st_size for file in files) else "cold"
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _resident(path: Path) -> int:
+    """Bytes of a file's pages that lie in memory. Raises OSError."""
+    mincore = ctypes.CDLL(None, use_errno=True).mincore
+    inside = 0
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        for at in range(0, size, MAPPED):
+            length = min(MAPPED, size - at)
+            pages = (ctypes.c_ubyte * -(-length // mmap.PAGESIZE))()
+            with mmap.mmap(
+                file.fileno(), length, access=mmap.ACCESS_COPY, offset=at
+            ) as mapped:  # ctypes wants to write
+                first = ctypes.c_char.from_buffer(mapped)  # which asks for a writable one
+                failed = mincore(ctypes.c_void_p(ctypes.addressof(first)), ctypes.c_size_t(length), pages)
+                del first  # or the mapping could not be closed
+            if failed:
+                raise OSError(ctypes.get_errno(), f"mincore: {os.strerror(ctypes.get_errno())}")
+            inside += bytes(pages).translate(LOWEST_BIT).count(1) * mmap.PAGESIZE
+    return inside
 
 
 def _snapshot(vllm_home: Path, model: str) -> Path | None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import random
 import statistics
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from benchmarks import collecting, logs
+from benchmarks.__main__ import page
 from benchmarks.table import Row, markdown
 from harness.progress import progress
 from harness.rules import RULES
@@ -75,3 +79,22 @@ def test_the_table_says_what_was_missed() -> None:
     """A row of its own a contestant; a pipe in a text is no column."""
     told = markdown([Row(what="a", who="b|c", value="1 s", target="< 1 s", ok=False)])
     assert told.splitlines()[-1] == "| a    | b\\|c | 1 s   |         | < 1 s  | **missed** |"
+
+
+def test_the_page_has_the_newest_run_of_every_discipline(tmp_path: Path) -> None:
+    """Disciplines can be run one at a time, on another day; the page says of each when, and on what machine."""
+    for name, discipline, value in (("1", "idle", "old"), ("2", "idle", "new"), ("3", "collect", "fast")):
+        told = {"discipline": discipline, "begun": f"day {name}", "machine": "a box", "small": False}
+        rows = [asdict(Row(what="x", who="y", value=value))]
+        (tmp_path / f"{name}.json").write_text(json.dumps(told | {"rows": rows}))
+    told_page = page(tmp_path)
+    assert "old" not in told_page
+    assert told_page.index("`collect`, full, day 3: a box") < told_page.index("`idle`, full, day 2: a box")
+
+
+def test_pollers_meet_the_event_in_every_phase_of_their_pause() -> None:
+    """A median that luck decides compares nothing: of twelve events, one falls into each twelfth of a second."""
+    from benchmarks.detect import phases
+
+    delays = phases(12, random.Random(1))
+    assert sorted(int(delay * 12) for delay in delays) == list(range(24, 36))

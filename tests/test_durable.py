@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from harness.attempt import conclude
-from harness.record import Recorder, RecordError, TestOutcome, read
+from harness.cli import main
+from harness.history import listing, lost
+from harness.host import read_host
+from harness.record import ROOT, Recorder, RecordError, TestOutcome, read
 from harness.redact import from_environment
+from harness.report.views import render_again
 from harness.seal import verify
 from harness.types import Diagnosis, Evidence, Stage, Text
 from harness.watch import Watch
@@ -110,3 +115,48 @@ def test_a_full_disk_ends_in_an_error_and_keeps_the_last_good_state(small: Path)
     recorder.finish()
     conclude(recorder)
     assert verify(run).mismatches == ()
+
+
+WRITER = (
+    "import sys; from pathlib import Path; from tests import samples; from harness.record import Recorder\n"
+    "held = Recorder(samples.record(), Path(sys.argv[1])); print('ready', flush=True); sys.stdin.read()\n"
+)
+
+
+def test_every_reader_tells_a_run_under_way_from_a_killed_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A real process writes the record, and is killed with -9: at once it is interrupted, without waiting for a run."""
+    run, done = tmp_path / "run", tmp_path / "done"
+    for directory in (run, done):
+        directory.mkdir()
+    recorder = Recorder(samples.record(tests=(PASSED,)), done)
+    recorder.finish()
+    conclude(recorder)
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(run)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+        assert [one.running for one in listing(tmp_path).records] == [False, True]
+        assert lost(tmp_path, read_host()) == ()
+        page = render_again(tmp_path)[-1].read_text()
+        assert 'data-state="running"' in page
+        assert 'href="run/index.html"' not in page
+        assert not (run / "index.html").exists()
+        assert main(["prune", "--keep", "0", "--reports", str(tmp_path)]) == 0
+        assert main(["diff", str(done), str(run)]) in (1, 3)
+        assert [main([verb, str(run)]) for verb in ("report", "verify")] == [2, 2]
+        told = capsys.readouterr()
+        assert "kept: run: its run is under way" in told.out
+        assert told.err.count("under way") == 3
+        writer.kill()
+    assert [one.running for one in listing(tmp_path).records] == [False, False]
+    assert [directory for directory, _ in lost(tmp_path, read_host())] == [run]
+    page = render_again(tmp_path)[-1].read_text()
+    assert 'data-state="running"' not in page
+    assert 'href="run/index.html"' in page
+    assert "the run did not reach its end" in (run / "index.html").read_text()
+    assert main(["diff", str(done), str(run)]) == 3
+    assert main(["verify", str(run)]) == 2
+    assert capsys.readouterr().err.count("was killed before its end") == 2

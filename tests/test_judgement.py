@@ -325,6 +325,20 @@ def test_a_rejected_record_s_page_shows_number_limit_and_plot() -> None:
     assert 'aria-labelledby="speed"' not in html.page(example, None)
 
 
+def test_a_warning_takes_all_three_deployments_and_a_failure_their_median() -> None:
+    """A value was redeployed because it was slow: its being slow is no evidence, two that agree with it are."""
+    past, slow = [100.0] * 10, Measurement(name="perf.c1.output_throughput", value=95, unit="tok/s")
+
+    def told(*before: float) -> Judgement:
+        return judge_value(slow, past, before=before).verdict
+
+    assert told(95, 98) is Judgement.PASSED
+    assert "may be chance" in judge_value(slow, past, before=(95, 98)).reason.en
+    assert told(95, 96) is Judgement.WARNED
+    assert told(91, 91) is Judgement.FAILED
+    assert judge_value(slow.model_copy(update={"value": 99}), past, before=(91, 91)).verdict is Judgement.FAILED
+
+
 def test_what_is_slowed_is_rejected_and_noise_is_not_and_the_page_says_what_was_measured() -> None:
     """docs/judging-speed.md holds what `python -m benchmarks.judgement` gives: every repetition is called rightly."""
     page = simulation.PAGE.read_text(encoding="utf-8")
@@ -332,4 +346,8 @@ def test_what_is_slowed_is_rejected_and_noise_is_not_and_the_page_says_what_was_
     assert held == simulation.tables().strip(), "python -m benchmarks.judgement --write"
     assert "20 % slower a token, ±2 % noise | 20 of 20 | 0 of 20" in held
     assert "as before, ±2 % noise | 0 of 20 | 20 of 20" in held
+    disturbed = re.search(r"quiet month that is disturbed \| ([\d.]+)%", held)
+    assert disturbed is not None
+    assert float(disturbed[1]) <= 5
+    assert re.search(r"−0\.5 % more every night \| 100\.0% \| [78] \| 1[01] ", held)
     assert FAIL == 0.08

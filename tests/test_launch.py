@@ -22,6 +22,7 @@ from harness.host import memory_available_gib
 from harness.progress import progress
 from harness.record import Recorder, read
 from harness.redact import Redactor
+from harness.seal import verify
 from harness.types import Bench, Deployment, Diagnosis, DockerFlags, Verdict
 from harness.variants import find
 from tests import samples
@@ -297,17 +298,20 @@ def test_a_container_that_eats_the_host_s_memory_is_killed_first(
     assert left > floor - 1
 
 
-def test_after_a_restart_of_the_host_its_record_is_ended_with_the_containers_exit(
+def test_the_next_run_ends_the_records_that_a_crash_or_a_kill_left_behind(
     engine_or_skip: Engine, bench: Bench, name: str, tmp_path: Path
 ) -> None:
-    """What a crash left behind: a record without an end, of another boot, and a dead container as witness."""
+    """Without an end, of another boot with a dead container as witness, and of this boot: both are interrupted."""
     from harness.attempt import recover
+    from harness.host import boot_id
 
     flags = probe(bench, name, "raise SystemExit(9)", labels={LABEL: VARIANT.name, f"{LABEL}.run": "lost"})
     crashed = samples.record(declared=flags, host=samples.HOST.model_copy(update={"boot_id": "another"}))
     directory = tmp_path / "crashed"
     directory.mkdir()
     Recorder(crashed, directory)
+    (tmp_path / "killed").mkdir()
+    Recorder(samples.record(host=samples.HOST.model_copy(update={"boot_id": boot_id()})), tmp_path / "killed")
     with engine_or_skip.run(flags, {"HF_TOKEN": SECRET}):
         container = engine_or_skip.find(name)
         assert container is not None
@@ -321,3 +325,7 @@ def test_after_a_restart_of_the_host_its_record_is_ended_with_the_containers_exi
     assert ended.exit.code == 9
     assert ended.ended is not None
     assert (directory / "record.md").exists()
+    killed = read(tmp_path / "killed")
+    assert (killed.verdict, killed.reason) == (Verdict.INTERRUPTED, "the run did not reach its end")
+    assert killed.ended is not None
+    assert verify(tmp_path / "killed").mismatches == ()

@@ -70,17 +70,21 @@ def test_what_nvidia_smi_does_not_know_is_left_out() -> None:
     assert "perf.before.power_draw" not in found
 
 
-def test_weights_that_were_just_read_are_warm(tmp_path: Path) -> None:
-    """And what is not there is not known."""
+def test_weights_that_were_just_read_are_warm_and_unread_ones_cold(tmp_path: Path) -> None:
+    """What is not there is not known, nor what belongs to somebody else: the kernel calls all of that resident."""
     cache = tmp_path / "huggingface" / "hub" / "models--org--model"
     (cache / "refs").mkdir(parents=True)
     (cache / "snapshots" / "abc").mkdir(parents=True)
     (cache / "refs" / "main").write_text("abc")
     assert page_cache(tmp_path, "org/model") is None
-    file = cache / "snapshots" / "abc" / "model.safetensors"
-    file.write_bytes(b"x" * 1_000_000)
-    assert len(file.read_bytes()) == 1_000_000
-    assert page_cache(tmp_path, "org/model") in ("warm", None)
+    written, unread = (cache / "snapshots" / "abc" / f"{name}.safetensors" for name in ("written", "unread"))
+    written.write_bytes(b"x" * 1_000_000)
+    assert page_cache(tmp_path, "org/model") == "warm"
+    with unread.open("wb") as file:
+        file.truncate(1_500_000)  # nothing of it was ever in memory
+    assert page_cache(tmp_path, "org/model") == "cold"
+    assert len(unread.read_bytes()) == 1_500_000
+    assert page_cache(tmp_path, "org/model") == "warm"
 
 
 def test_a_slowed_deployment_is_rejected_once_two_more_have_confirmed_it(tmp_path: Path) -> None:

@@ -99,18 +99,26 @@ def test_a_failure_beside_the_kernels_kills_says_so() -> None:
     assert "the kernel killed 2 processes" in judge(samples.record(diagnosis=OOM, measurements=(killed,)))[1]
 
 
-def test_records_of_another_boot_without_an_end_are_found(tmp_path: Path) -> None:
-    """Neither finished ones, nor those of this boot, nor what is no record."""
-    before, now = (samples.HOST.model_copy(update={"boot_id": boot}) for boot in ("before", "now"))
-    for name, host in (("lost", before), ("running", now), ("finished", before)):
+def test_records_whose_run_is_gone_are_found(tmp_path: Path) -> None:
+    """Of this box, whatever the boot: neither finished ones, nor those under way, nor what is no record."""
+    here = samples.HOST.model_copy(update={"name": "here", "boot_id": "now"})
+    hosts = dict.fromkeys(("killed", "under-way", "finished"), here) | {
+        "restarted": here.model_copy(update={"boot_id": "before"}),
+        "elsewhere": here.model_copy(update={"name": "elsewhere"}),
+        "other-unit": here.model_copy(update={"serial_sha256": "b" * 64}),
+    }
+    held = {}
+    for name, host in hosts.items():
         (tmp_path / name).mkdir()
-        recorder = Recorder(samples.record(host=host), tmp_path / name)
-        if name == "finished":
-            recorder.finish()
+        held[name] = Recorder(samples.record(host=host), tmp_path / name)
+    held.pop("finished").finish()
+    alive = held.pop("under-way")
+    held.clear()  # as if their processes were gone: a lock dies with its holder
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "record.json").write_text("{")
-    assert [directory.name for directory, _ in lost(tmp_path, "now")] == ["lost"]
-    assert lost(tmp_path, None) == ()
+    box = here.model_copy(update={"serial_sha256": "a" * 64})
+    assert [directory.name for directory, _ in lost(tmp_path, box)] == ["killed", "restarted"]
+    alive.finish()
 
 
 def test_a_record_says_interrupted_until_its_end(tmp_path: Path) -> None:

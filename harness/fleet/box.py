@@ -24,6 +24,7 @@ from typing import Any
 
 from harness import lease
 from harness.bench import Choice, choose
+from harness.flags import LABEL
 from harness.fleet.inventory import Inventory
 from harness.fleet.jobs import Job, Outcome, Seen
 from harness.host import read_host
@@ -34,6 +35,8 @@ GRACE_S = 120.0
 """Seconds a job that is asked to end has for taking its deployment down."""
 LARGEST = 64 << 20
 """Bytes of the largest file that travels through the scheduler; a larger one stays on its box."""
+RUN = f"{LABEL}.run"
+"""The label that says which record a container belongs to."""
 LEFT = "a worker that ended left this job behind"
 
 
@@ -162,9 +165,11 @@ class Keeper:
                 if name != self.box
             }
             with lease.lease_of_all(self.box, bench.docker_host, peers, wait, f"fleet job {job.id}") as (held, others):
-                self._in_the_way(bench)
                 if not running.asked:
+                    self._in_the_way(bench)
                     code = self._command(running, directory, held, others)
+                if code is None or code < 0:
+                    self._fence(directory, bench)
         except lease.BusyError as error:
             reason = f"box busy: {error}"
         except Exception as error:  # noqa: BLE001 (whatever it is, the controller must be told)
@@ -223,8 +228,8 @@ class Keeper:
     def _in_the_way(self, bench: Bench) -> None:
         """Under the lease: raise BusyError for a foreign container in the way, EngineError without a needed engine.
 
-        The worker removes nothing: a deployment that somebody keeps up carries our label too. The command that holds
-        the lease clears the box, as it does for anybody.
+        Here nothing is removed: a deployment that somebody keeps up carries our label too. The command that holds the
+        lease clears the box, as it does for anybody.
         """
         from harness.engine import Engine, EngineError
         from harness.launch import in_the_way
@@ -239,6 +244,23 @@ class Keeper:
         with engine:
             if foreign := in_the_way(engine.holders(), bench.port):
                 raise lease.BusyError(f"busy by {describe(foreign[0])} → stop it there, it is none of ours")
+
+    def _fence(self, directory: Path, bench: Bench) -> None:
+        """Under the lease, when the command of a job was killed: remove the containers that it left, and no others."""
+        from harness.engine import Engine
+        from harness.launch import leftovers
+
+        runs = set()
+        for file in (directory / "reports").glob(f"*/{FILE}"):
+            with suppress(RecordError):
+                runs.add(read(file.parent).declared.labels.get(RUN))
+        if not runs - {None}:
+            return
+        with Engine(bench.docker_host) as engine:
+            for holder in leftovers(engine):
+                container = engine.find(holder.id)
+                if container and container.inspect()["Config"]["Labels"].get(RUN) in runs - {None}:
+                    engine.remove(holder.id)
 
     def _tail(self, directory: Path) -> str:
         with suppress(OSError):

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import asyncio
 import secrets
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -148,25 +146,26 @@ def _units(inventory: Inventory, asked: list[str] | None) -> list[str]:
 
 
 def chosen(marks: str, variants: Iterable[Variant] = VARIANTS) -> list[Variant]:
-    """The variants that a mark expression selects: names, `and`, `or`, `not`. Raises InventoryError for another."""
+    """The variants that a mark expression selects, read as pytest reads it. Raises InventoryError for another."""
+    from _pytest.mark.expression import Expression  # what `-m` is, and said nowhere else
 
-    def holds(node: ast.expr, having: tuple[str, ...]) -> bool:
-        if isinstance(node, ast.BoolOp):
-            return (all if isinstance(node.op, ast.And) else any)(holds(value, having) for value in node.values)
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-            return not holds(node.operand, having)
-        if isinstance(node, ast.Name) and node.id in MARKS:
-            return node.id in having
-        raise InventoryError(f"-m {marks!r} can't be read → use {', '.join(MARKS)} with and, or, not")
+    def selected(variant: Variant) -> bool:
+        def having(name: str, /, **_: object) -> bool:
+            if name not in MARKS:
+                raise InventoryError(f"-m {marks!r}: no variant has the mark {name} → use {', '.join(MARKS)}")
+            return name in variant.marks
 
-    with suppress(SyntaxError):
-        expression = ast.parse(marks or " or ".join(MARKS), mode="eval").body
-        if found := [variant for variant in variants if holds(expression, variant.marks)]:
-            return found
-        raise InventoryError(
-            f"-m {marks!r} selects no variant → the variants are {', '.join(v.name for v in VARIANTS)}"
-        )
-    raise InventoryError(f"-m {marks!r} can't be read → use {', '.join(MARKS)} with and, or, not")
+        return not marks or expression.evaluate(having)
+
+    try:
+        expression = Expression.compile(marks)
+    except SyntaxError as error:
+        raise InventoryError(f"-m {marks!r}: {error.msg} → use {', '.join(MARKS)} with and, or, not, ()") from error
+    found = [variant for variant in variants if selected(variant)]
+    if not found:
+        names = ", ".join(variant.name for variant in VARIANTS)
+        raise InventoryError(f"-m {marks!r} selects no variant → the variants are {names}")
+    return found
 
 
 def matrix(given: argparse.Namespace, units: list[str], campaign: str) -> list[Job]:
@@ -176,7 +175,7 @@ def matrix(given: argparse.Namespace, units: list[str], campaign: str) -> list[J
         for variant in chosen(given.marks):
             for image in given.image or [None]:
                 bench = "gb10" if given.bench == "auto" else given.bench
-                command = ["-m", "pytest", "suites/", "-m", " and ".join(variant.marks), "--bench", given.bench]
+                command = ["-m", "pytest", "suites/", "-m", variant.selection, "--bench", given.bench]
                 made.append(
                     Job(
                         id=f"{campaign}-{len(made) + 1}",

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from distributed import Client, Security
 
 RESOURCE = "gb10"
+ANSWER_S = 5.0
+"""Seconds within which whoever is there answers."""
 LOG = logging.getLogger("gb10-acceptance.fleet")
 
 
@@ -94,13 +96,13 @@ async def work(inventory: Inventory, unit: str, outbox: Path) -> None:
     from distributed import Worker
     from distributed.worker import DEFAULT_METRICS, DEFAULT_STARTUP_INFORMATION
 
-    check(inventory, [unit])
     settle(inventory)
     _, head = inventory.head(unit)
     box.KEEPER = own = box.Keeper(inventory, unit, outbox)
     loop, stop = asyncio.get_running_loop(), _stopping()
     recovering = asyncio.create_task(asyncio.to_thread(own.recover))
     while not stop.is_set():
+        check(inventory, [unit])  # at each turn: an expired certificate is refused at once, again and again
         with tempfile.TemporaryDirectory() as scratch:
             worker = Worker(
                 inventory.scheduler.url,
@@ -164,7 +166,7 @@ def _stopping() -> asyncio.Event:
 
 
 @asynccontextmanager
-async def connected(inventory: Inventory, within_s: float = 5) -> AsyncIterator[Client]:
+async def connected(inventory: Inventory) -> AsyncIterator[Client]:
     """The controller's connection. Raises SchedulerAwayError when no scheduler answers in time."""
     from distributed import Client
 
@@ -173,28 +175,28 @@ async def connected(inventory: Inventory, within_s: float = 5) -> AsyncIterator[
         inventory.scheduler.url,
         security=security(inventory, CONTROLLER),
         asynchronous=True,
-        timeout=within_s,
+        timeout=ANSWER_S,
         set_as_default=False,
     )
     try:
         await client
     except (OSError, TimeoutError) as error:
         raise SchedulerAwayError(
-            f"no scheduler answers at {inventory.scheduler.address} within {within_s:g} s ({error}) → python -m "
+            f"no scheduler answers at {inventory.scheduler.address} within {ANSWER_S:g} s ({error}) → python -m "
             f"harness fleet up --inventory {inventory.place}"
         ) from error
     try:
         yield client
     finally:
         with suppress(OSError, TimeoutError):
-            await asyncio.wait_for(client._close(fast=True), 5)  # noqa: SLF001 (close waits for an absent scheduler)
+            await asyncio.wait_for(client._close(fast=True), ANSWER_S)  # noqa: SLF001 (close waits for an absent scheduler)
 
 
 async def workers(client: Client) -> dict[str, list[dict[str, Any]]]:
     """Unit → the workers that call themselves so, each with its `address`. Raises SchedulerAwayError."""
     try:
         scheduler: Any = client.scheduler
-        told = await asyncio.wait_for(scheduler.identity(n_workers=-1), 5)
+        told = await asyncio.wait_for(scheduler.identity(n_workers=-1), ANSWER_S)
     except (OSError, TimeoutError) as error:
         raise SchedulerAwayError(f"the scheduler has gone away ({type(error).__name__})") from error
     found: dict[str, list[dict[str, Any]]] = {}
@@ -209,7 +211,7 @@ async def certified(inventory: Inventory, address: str) -> str:
     context.check_hostname = False  # the name is what is asked for here
     context.load_cert_chain(*files(inventory, CONTROLLER))
     host, _, port = address.removeprefix("tls://").rpartition(":")
-    _, writer = await asyncio.wait_for(asyncio.open_connection(host, int(port), ssl=context), 5)
+    _, writer = await asyncio.wait_for(asyncio.open_connection(host, int(port), ssl=context), ANSWER_S)
     peer = writer.get_extra_info("peercert") or {}
     writer.close()
     return next((value for pairs in peer.get("subject", ()) for key, value in pairs if key == "commonName"), "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.fleet.jobs import Campaign, Result
+from harness.history import listing
 from harness.record import write_atomically
 from harness.report import html
 
@@ -27,5 +28,9 @@ def write(reports: Path) -> Path:
             row = newest.setdefault((result.job.variant, result.job.image or ""), {})
             if result.unit:
                 row[result.unit] = result
-    write_atomically(reports / PAGE, html.fleet(units, sorted(newest.items()), every))
+    homes = {result.record: result.unit for one in every for result in one.results if result.record}
+    listed = [one for one in listing(reports).records if one.directory in homes]
+    listed.sort(key=lambda one: one.started, reverse=True)
+    records = {unit: [one for one in listed if homes[one.directory] == unit] for unit in units}
+    write_atomically(reports / PAGE, html.fleet(units, sorted(newest.items()), every, records))
     return reports / PAGE

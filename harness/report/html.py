@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from harness.comparison import Comparison
 from harness.difference import SECTIONS, outcome
@@ -35,8 +37,12 @@ PARTS = (
     *("since", "replay", "identity", "flags", "preflight", "log", "files"),
 )
 """The parts of a record's page, in order."""
-ROWS = 300
+ROWS = 100
 """Records that the list shows at once; a browser takes minutes to lay out ten thousand."""
+CHANGES = 12
+"""Changes of a section that a difference shows at once."""
+WORDS = frozenset({"passed", "failed", "error", "skipped", "verdict", "diagnosis", "not run", "run only now", *Verdict})
+"""What the changes of tests say in words that are labels."""
 NIGHTS = 14
 """Nights that the list shows at once, and times without a record."""
 TREND_RUNS = 200
@@ -61,7 +67,6 @@ def page(record: Record, log: Excerpt | None) -> str:
         record=record,
         parts=[name for name in PARTS if there.get(name, True)],
         changes=record.since,
-        sections=SECTIONS,
         reason=texts.reason(record),
         about=texts.about(record),
         blocking=blocking(record),
@@ -76,13 +81,13 @@ def page(record: Record, log: Excerpt | None) -> str:
         log=log,
         shown=shown,
         evidence={line.line for line in record.diagnosis.evidence} if record.diagnosis else set(),
-        embedded=embedded(record),
+        embedded=embedded(record.model_dump_json()),
     )
 
 
 def difference(changes: Changes) -> str:
     """The page of what is not the same in two records."""
-    return _render("difference.html", changes=changes, outcome=outcome(changes), sections=SECTIONS)
+    return _render("difference.html", changes=changes, outcome=outcome(changes))
 
 
 def comparison(compared: Comparison) -> str:
@@ -92,34 +97,46 @@ def comparison(compared: Comparison) -> str:
 
 def release(gated: Release) -> str:
     """The page of a release's verdict, as it lies in its bundle."""
-    return _render("release.html", release=gated, sections=SECTIONS, spread=charts.spread)
+    return _render("release.html", release=gated, spread=charts.spread)
 
 
 def index(listing: Listing, nights: Sequence[Night] = ()) -> str:
     """The page that lists every record and night under one directory, newest first. `nights` come the newest last."""
     newest = sorted(listing.records, key=lambda one: (one.started, one.directory), reverse=True)
+    lines = [line_of(one) for one in newest]
+    choices = {name: sorted({str(line[name]) for line in lines}) for name in ("variant", "bench", "image", "verdict")}
     return _render(
         "index.html",
-        records=newest,
+        lines=lines,
+        newest=newest[0].started if newest else None,
+        data=embedded(json.dumps([[*line.values()] for line in lines], ensure_ascii=False)),
         unreadable=listing.unreadable,
-        at_once=ROWS,
+        rows_at_once=ROWS,
         trends=trends(newest),
         nights=lines_of(nights),
         nights_at_once=NIGHTS,
         quiet=quiet(listing)[: -NIGHTS - 1 : -1],
-        choices={
-            field: sorted({str(getattr(one, field)) for one in newest})
-            for field in ("variant", "bench", "image", "verdict")
-        },
+        choices=choices,
+        blanks=[
+            dict.fromkeys(lines[0], "") | {"verdict": state, "href": None if state == "running" else ""}
+            for state in choices["verdict"]
+        ],
     )
 
 
-def fleet(units: Sequence[str], newest: Sequence[tuple[tuple[str, str], Any]], campaigns: Sequence[Any]) -> str:
-    """The page of many boxes: for each variant with an image the newest result on each unit, and the campaigns.
+def fleet(
+    units: Sequence[str],
+    newest: Sequence[tuple[tuple[str, str], Any]],
+    campaigns: Sequence[Any],
+    records: Mapping[str, Sequence[Summary]],
+) -> str:
+    """The page of many boxes: the newest result of each variant with an image on each unit, the campaigns, trends.
 
-    A result has `job`, `unit`, `verdict`, `reason`, `record`; a campaign has `id`, `started`, `results`.
+    A result has `job`, `unit`, `verdict`, `reason`, `record`; a campaign has `id`, `started`, `results`. `records` are
+    each unit's, the newest first.
     """
-    return _render("fleet.html", units=units, newest=newest, campaigns=campaigns)
+    drawn = [(unit, groups) for unit, every in records.items() if (groups := trends(every))]
+    return _render("fleet.html", units=units, newest=newest, campaigns=campaigns, trends=drawn)
 
 
 def lines_of(nights: Sequence[Night]) -> list[dict[str, Any]]:
@@ -218,11 +235,35 @@ def flags(record: Record) -> list[dict[str, str]]:
     ]
 
 
-def embedded(record: Record) -> Markup:
-    """The record as JSON for a script element that can't be ended from within."""
+def line_of(one: Summary) -> dict[str, object]:
+    """What a line of the list shows, as text: first what it is filtered by, in the order of the page's script."""
+    reason, start = cut(texts.told(one.reason), 120), one.values.get("start")
+    line = {
+        "variant": one.variant,
+        "bench": one.bench,
+        "image": one.image,
+        "verdict": "running" if one.running else one.verdict.value,
+        "href": None if one.running else f"{quote(one.directory)}/index.html",
+        "en": "" if one.running else reason.en,
+        "zh": "" if one.running else reason.zh_tw,
+        "started": f"{one.started:%Y-%m-%d %H:%M}",
+        "start": seconds(start.value) if start else "–",
+        "tests": f"{one.passed} / {one.tests}",
+        "vllm": one.vllm or "–",
+    }
+    return {name: None if value is None else plain(value) for name, value in line.items()}
+
+
+def cut(text: Text, longest: int) -> Text:
+    """The text, or the beginning of a language that is longer."""
+    english, chinese = (one if len(one) <= longest else f"{one[:longest]} …" for one in (text.en, text.zh_tw))
+    return Text(en=english, zh_tw=chinese)
+
+
+def embedded(text: str) -> Markup:
+    """JSON for a script element that can't be ended from within."""
     from markupsafe import Markup
 
-    text = record.model_dump_json()
     for character in ("<", ">", "&", "\u2028", "\u2029"):
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(text)  # no character of it can start markup
@@ -241,12 +282,10 @@ def both(text: Text | str) -> Markup:
     from markupsafe import Markup
 
     said = texts.label(text) if isinstance(text, str) else text
-    if said.en.count("`") > 1:
-        return Markup('<span class="t" lang="en">{}</span><span class="t" lang="zh-Hant-TW">{}</span>').format(
-            prose(said.en), prose(said.zh_tw)
-        )
+    if said.en == said.zh_tw:
+        return Markup('<span lang="en">{}</span>').format(prose(said.en))
     return Markup('<span class="t" lang="en">{}</span><span class="t" lang="zh-Hant-TW">{}</span>').format(
-        plain(said.en), plain(said.zh_tw)
+        prose(said.en), prose(said.zh_tw)
     )
 
 
@@ -280,7 +319,7 @@ def number(value: float) -> str:
 def seconds(value: float) -> str:
     """A duration for a reader: 0.8 s, 93 s, 7 min 49 s."""
     if value < 10:
-        return f"{value:.1f} s"
+        return "< 0.1 s" if 0 < value < 0.05 else f"{value:.1f} s"
     minutes, rest = divmod(round(value), 60)
     return f"{value:.0f} s" if value < 120 else f"{minutes} min {rest} s" if rest else f"{minutes} min"
 
@@ -297,8 +336,17 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"size": size, "number": number, "seconds": seconds, "prose": prose}
-    made.globals |= {"t": both, "label": texts.label, "sentence": texts.sentence, "against_limit": charts.against_limit}
+    made.filters |= {"size": size, "number": number, "seconds": seconds, "cut": cut}
+    made.globals |= {
+        "t": both,
+        "label": texts.label,
+        "told": texts.told,
+        "requirement": texts.requirement,
+        "against_limit": charts.against_limit,
+        "words": WORDS,
+        "at_once": CHANGES,
+        "sections": SECTIONS,
+    }
     return made
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from harness.history import Listing, directories, listing, nights
-from harness.record import FILE, Record, read, write_atomically
+from harness.history import Listing, Unreadable, listing, nights
+from harness.record import FILE, Record, RecordError, read, under_way, write_atomically
 from harness.report import ctrf, html, junit, markdown
 from harness.report.log import excerpt
 
@@ -32,31 +33,44 @@ def write(record: Record, directory: Path) -> None:
 
 def write_index(reports: Path) -> None:
     """Write `index.html`, the list of all records directly under `reports`, and the pages that killed runs lack."""
-    listed = listing(reports)
-    for directory in (reports / one.directory for one in listed.records):
-        if not (directory / INDEX).exists():
-            write(read(directory), directory)
-    write_atomically(reports / INDEX, _index(reports, listed))
+    _write_index(reports, lambda directory: (directory / INDEX).exists())
 
 
-def _index(reports: Path, listed: Listing) -> str:
-    found, bad = nights(reports)
-    return html.index(listed._replace(unreadable=listed.unreadable + bad), found)
+def _write_index(reports: Path, done: Callable[[Path], bool]) -> list[Path]:
+    """Write the views of every record whose directory is not `done`, and the list; returns the pages written.
+
+    A record whose run is under way has no page yet; one that turns out to be unreadable is listed as that.
+    """
+    listed, written, bad = listing(reports), [], []
+    for directory in (reports / one.directory for one in listed.records if not one.running):
+        if not done(directory):
+            try:
+                write(read(directory), directory)
+            except RecordError as error:
+                bad.append(Unreadable(directory.name, str(error).replace(f"{directory}/", "")))
+            else:
+                written.append(directory / INDEX)
+    told, broken = nights(reports)
+    left_out = {one.directory for one in bad}
+    listed = Listing(
+        tuple(one for one in listed.records if one.directory not in left_out),
+        (*listed.unreadable, *bad, *broken),
+    )
+    write_atomically(reports / INDEX, html.index(listed, told))
+    return [*written, reports / INDEX]
 
 
 def render_again(place: Path) -> list[Path]:
     """Write the views of the record in `place`, or of every readable record under it and their list.
 
-    Returns what was written. Raises RecordError when `place` holds no record, or its one record can't be read.
+    Returns what was written. Raises RecordError when `place` holds no record, or its one record can't be read or is of
+    a run that is under way.
     """
     if place.is_file() or (place / FILE).exists() or not place.is_dir():
         directory = place.parent if place.is_file() else place
-        write(read(place), directory)
+        record = read(place)
+        if record.ended is None and under_way(directory):
+            raise RecordError(f"{directory} is of a run that is under way → its pages come with its end")
+        write(record, directory)
         return [directory / INDEX]
-    listed = listing(place)
-    bad = {one.directory for one in listed.unreadable}
-    good = [directory for directory in directories(place) if directory.name not in bad]
-    for directory in good:
-        write(read(directory), directory)
-    write_atomically(place / INDEX, _index(place, listed))
-    return [*(directory / INDEX for directory in good), place / INDEX]
+    return _write_index(place, lambda _directory: False)

@@ -143,6 +143,8 @@ class Matrix:
             )
         if code == pytest.ExitCode.INTERRUPTED:
             raise KeyboardInterrupt
+        if code == pytest.ExitCode.INTERNAL_ERROR:  # what it did not judge, nobody has missed
+            raise RuntimeError(f"pytest itself failed → read {told}, then go on with --work {self.work}")
         self.proxy.plant(None)
         return seen
 

@@ -100,29 +100,39 @@
   const stale = document.getElementById("stale"); // the page itself can't know when nobody writes it any more
   if (stale) stale.hidden = Date.now() - Date.parse(stale.dataset.newest) < 7 * 864e5;
 
-  const fields = all("#record-filters select");
-  const rows = all("#record-rows > tr");
-  const groups = all("article.trend");
-  const more = document.getElementById("more");
-  if (more) {
+  const body = document.getElementById("record-rows");
+  if (body) { // of ten thousand records only those shown are elements: a browser would lay the others out for seconds
+    const fields = all("#record-filters select");
+    const groups = all("article.trend");
+    const more = document.getElementById("more");
     const step = Number(more.dataset.rows);
-    let room = step;
-    const filter = () => {
-      const wanted = fields.filter((one) => one.value);
-      const fits = (one) => wanted.every((select) => !(select.dataset.field in one.dataset) || one.dataset[select.dataset.field] === select.value);
-      let found = 0;
-      for (const row of rows) row.hidden = !(fits(row) && (found += 1) <= room);
-      document.getElementById("record-count").textContent = found;
-      more.hidden = found <= room;
-      show(groups, fits);
+    let held, found, shown;
+    const row = ([variant, bench, image, state, href, en, zh, started, start, tests, vllm]) => {
+      const made = document.getElementById(`row-${state}`).content.firstElementChild.cloneNode(true);
+      if (href !== null) made.querySelector("a").href = href;
+      const texts = [variant, en, zh, bench, started, start, tests, vllm, image];
+      all("[data-cell]", made).forEach((cell, at) => { cell.textContent = texts[at]; });
+      return made;
     };
-    fields.forEach((field) => field.addEventListener("change", () => {
-      room = step;
-      filter();
-    }));
+    const add = () => {
+      body.append(...found.slice(shown, shown + step).map(row));
+      shown = Math.min(shown + step, found.length);
+      more.hidden = shown === found.length;
+    };
+    const filter = () => {
+      held ??= JSON.parse(document.getElementById("record-data").textContent);
+      const chosen = fields.map((one) => one.value);
+      found = held.filter((one) => chosen.every((value, at) => !value || one[at] === value));
+      document.getElementById("record-count").textContent = found.length;
+      body.replaceChildren();
+      shown = 0;
+      add();
+      show(groups, (one) => fields.every((field) => !field.value || !(field.dataset.field in one.dataset) || one.dataset[field.dataset.field] === field.value));
+    };
+    fields.forEach((field) => field.addEventListener("change", filter));
     more.addEventListener("click", () => {
-      room += step;
-      filter();
+      if (!held) filter();
+      add();
     });
   }
 

@@ -1,11 +1,8 @@
-"""Every text of the pages in both languages: labels, names of phases and measurements, and the data's sentences."""
+"""The fixed texts of the pages in both languages: words of the page, names of phases, measurements and checks."""
 
 from __future__ import annotations
 
-import re
-
-from harness.record import UNFINISHED, Record, blocking
-from harness.types import Text, Verdict
+from harness.types import Text
 
 
 def _table(rows: tuple[tuple[str, str, str], ...]) -> dict[str, Text]:
@@ -68,6 +65,9 @@ LABELS = _table(
         ("diff:before", "Before", "之前"),
         ("diff:after", "After", "之後"),
         ("diff:worse", "worse", "變差"),
+        ("diff:more", "Show more", "顯示更多"),
+        ("not run", "not run", "未執行"),
+        ("run only now", "run only now", "這次才執行"),
         ("diff:absent", "not there", "不存在"),
         ("blocking", "In the way", "阻礙啟動的項目"),
         ("start-up", "Start-up", "啟動過程"),
@@ -257,6 +257,10 @@ LABELS = _table(
         ("measured:kernel_oom_kills", "processes killed by the kernel", "核心終止的程序"),
         ("measured:soak_requests", "requests of the soak", "持續負載的請求數"),
         ("measured:soak_memory_kept", "memory kept by the soak", "持續負載後未歸還的記憶體"),
+        ("measured:stop_start_recovery", "healthy again after stop and start", "停止再啟動後恢復正常"),
+        ("measured:restart_recovery", "healthy again after a restart", "重新啟動後恢復正常"),
+        ("unit:processes", "processes", "個程序"),
+        ("unit:requests", "requests", "個請求"),
         ("measured:port_free_after_stop", "port free after the stop", "停止後連接埠釋放"),
         ("measured:memory_back_after_stop", "memory back after the stop", "停止後記憶體歸還"),
         ("speed", "Speed", "速度"),
@@ -308,100 +312,3 @@ LABELS = _table(
     )
 )
 """Key → label. Names of phases, checks and measurements that are not here are shown as they are."""
-
-SENTENCES: dict[str, str] = {
-    "this deployment on this hardware": "這部硬體上的這個部署",
-    "the procedure, not the hardware: real Docker, real vLLM, exact flags, but miniature checkpoints on a CPU": (
-        "流程，而非硬體：真正的 Docker、真正的 vLLM、完全相同的參數，但以 CPU 執行縮小版模型"
-    ),
-    "a miniature checkpoint stands in for the real weights, so quality, speed and memory are not shown": (
-        "以縮小版模型代替真正的權重，因此不涵蓋品質、速度與記憶體用量"
-    ),
-    "the engine is vLLM's CPU build: GPU kernels, CUDA graphs and unified memory are not exercised": (
-        "引擎為 vLLM 的 CPU 版本：不涵蓋 GPU 核心函式、CUDA graph 與統一記憶體"
-    ),
-    "on a CPU without AMX the experts are computed from their MXFP4 blocks by a plugin of this project": (
-        "在沒有 AMX 的 CPU 上，專家層由本專案的外掛直接以 MXFP4 區塊計算"
-    ),
-    "the miniature is text only: image input is not exercised": "縮小版模型僅支援文字：不涵蓋影像輸入",
-    "this miniature finds a needle among two dozen tokens only: long context is not exercised": (
-        "這個縮小版模型只能在二十多個 token 中找到藏起來的句子：不涵蓋長上下文"
-    ),
-    "a needle is asked for in 600 tokens: nearer to the limit the miniature does not find it reliably": (
-        "只在 600 個 token 中尋找藏起來的句子：更接近上限時，縮小版模型無法可靠地找到"
-    ),
-    "MXFP4 weights are real, multiplied by a CPU kernel of this project: no GPU kernel is exercised": (
-        "MXFP4 權重為真，但由本專案的 CPU 核心函式相乘：不涵蓋 GPU 核心函式"
-    ),
-    "NVIDIA lists gpt-oss from image 25.10; on 25.09 public reports disagree, so the hardware decides": (
-        "NVIDIA 自映像檔 25.10 起列出 gpt-oss；25.09 的公開回報不一致，因此以硬體實測為準"
-    ),
-    "upstream vLLM 0.10.1.1, the version in image 25.09, refuses MXFP4 for dense layers "
-    "(NotImplementedError: Mxfp4 linear layer is not implemented) and 0.11.1 to 0.27 silently serve BF16; "
-    "NVIDIA's patches are not public, so the hardware has the last word": (
-        "映像檔 25.09 所含的 vLLM 0.10.1.1 上游版本拒絕稠密層的 MXFP4（NotImplementedError: Mxfp4 linear layer is "
-        "not implemented），0.11.1 至 0.27 則默默以 BF16 提供服務；NVIDIA 的修補未公開，因此以硬體實測為準"
-    ),
-}
-"""Sentences of the data, English → Traditional Chinese; tests/test_pages.py holds it complete."""
-
-
-_SPEED = re.compile(r"perf\.c(?P<streams>\d+)\.(?P<figure>\w+)")
-FIGURES = {
-    "output_throughput": ("output throughput", "輸出吞吐量"),
-    "request_throughput": ("request throughput", "請求吞吐量"),
-    "median_ttft": ("TTFT, median", "TTFT 中位數"),
-    "p99_ttft": ("TTFT, 99th percentile", "TTFT 第 99 百分位"),
-    "median_tpot": ("TPOT, median", "TPOT 中位數"),
-    "p99_tpot": ("TPOT, 99th percentile", "TPOT 第 99 百分位"),
-    "median_itl": ("ITL, median", "ITL 中位數"),
-    "median_e2el": ("E2EL, median", "E2EL 中位數"),
-    "failed": ("failed requests", "失敗的請求"),
-    "duration": ("duration of the load", "負載時間"),
-    "preempted": ("preempted requests", "被搶占的請求"),
-}
-"""Figure of a load → how it is called; the field's abbreviations stay."""
-
-
-def label(key: str) -> Text:
-    """The label of `key`; the name itself, without its kind, when there is none."""
-    name = key.partition(":")[2] or key
-    if told := _SPEED.fullmatch(name):
-        figure, streams = FIGURES.get(told["figure"]), told["streams"]
-        if figure:
-            return Text(en=f"{figure[0]}, {streams} at once", zh_tw=f"{figure[1]}（同時 {streams} 條）")
-    return LABELS.get(key) or Text(en=name.replace("_", " "), zh_tw=name.replace("_", " "))
-
-
-def sentence(english: str) -> Text:
-    """A sentence of the data in both languages, or in English twice."""
-    return Text(en=english, zh_tw=SENTENCES.get(english, english))
-
-
-def about(record: Record) -> Text:
-    """What the verdict speaks about."""
-    proves = sentence(record.bench.proves)
-    return Text(en=f"This verdict speaks about {proves.en}.", zh_tw=f"本結論所涵蓋的是{proves.zh_tw}。")
-
-
-def reason(record: Record) -> Text:
-    """Why this verdict, in one line: the record's English, and what its data says in Chinese."""
-    failed = [test for test in record.tests if test.outcome in ("failed", "error")]
-    passed = sum(test.outcome == "passed" for test in record.tests)
-    left = record.tests_available - passed
-    english = chinese = record.reason
-    if record.reason == UNFINISHED:
-        chinese = "執行未能完成"
-    elif record.verdict is Verdict.BLOCKED:
-        names = [label(f"check:{check.name}") for check in blocking(record)]
-        english = f"preflight failed: {', '.join(name.en for name in names)}"
-        chinese = f"啟動前檢查未通過：{'、'.join(name.zh_tw for name in names)}"
-    elif record.verdict is Verdict.REJECTED and record.diagnosis and record.reason.startswith(record.diagnosis.rule):
-        chinese = f"{record.diagnosis.rule}：{record.diagnosis.cause.zh_tw}"
-    elif record.verdict is Verdict.REJECTED and failed:
-        chinese = f"{len(record.tests)} 項測試中有 {len(failed)} 項失敗，第一項為 {failed[0].nodeid}"
-    elif told := [one.reason.zh_tw for one in record.judgements if one.reason.en in record.reason]:
-        chinese = "；".join(told)
-    elif record.verdict is Verdict.ACCEPTED:
-        chinese = f"{passed} 項測試通過" + (f"（另有 {left} 項未執行）" if left > 0 else "")
-    return Text(en=english, zh_tw=chinese)
