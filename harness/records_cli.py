@@ -23,7 +23,7 @@ from harness.release import Release
 from harness.replay import pin
 from harness.report.views import LOG, views, write_index
 from harness.seal import FILE as SEAL
-from harness.seal import SealError, generate, seal, verify
+from harness.seal import UNFIT, SealError, generate, seal, verify
 from harness.types import DockerFlags
 from harness.variants import VARIANTS, find
 
@@ -138,7 +138,10 @@ def check(given: argparse.Namespace) -> int:
         elif (release := _release(directory)) is not None:
             print(f"what: release of {release.new} against {release.old}: {release.verdict.value}")
             print(f"when: {release.made:%Y-%m-%d %H:%M:%S} UTC")
-        if found.mismatches:
+        key_only = all(one.file == SEAL and one.byte is None and UNFIT not in one.what for one in found.mismatches)
+        if found.mismatches and key_only:
+            print("who:  not the one whose key this is")
+        elif found.mismatches:
             print("who:  nobody can be held to it: it is not as it was sealed")
         elif found.signer is None:
             print("who:  unsigned: whoever could write this directory could have made the seal")
@@ -146,8 +149,11 @@ def check(given: argparse.Namespace) -> int:
             known = "the given key" if found.trusted else "a key that lies beside it; --key says whose it must be"
             print(f"who:  signed with key {found.signer}, {known}")
         for mismatch in found.mismatches:
-            print(f"CHANGED {mismatch}")
-        print("NOT as it was sealed" if found.mismatches else "as it was sealed")
+            print(f"{'SIGNATURE' if key_only else 'CHANGED'} {mismatch}")
+        if found.mismatches and key_only:
+            print("as it was sealed, but not signed as asked")
+        else:
+            print("NOT as it was sealed" if found.mismatches else "as it was sealed")
     return 1 if found.mismatches else 0
 
 

@@ -34,6 +34,8 @@ SHORT = 16
 """Hex digits kept of a block's SHA-256; the whole file's is kept in full."""
 HEADS = (RECORD_FILE, "release.json")
 """Files that the statement is about, beside the images."""
+UNFIT = "the signature does not fit"
+"""What is said when the right key's signature is over other bytes."""
 RESULTS = {Verdict.ACCEPTED: "PASSED", Verdict.INCONCLUSIVE: "WARNED"}
 """Verdict → the word of the test-result predicate; FAILED for any other."""
 
@@ -353,7 +355,7 @@ def _unsigned(envelope: Envelope, keys: Mapping[str, str], trusted: SSlibKey | N
         elif trusted is not None and trusted.keyid not in envelope.signatures:
             what = f"it was signed with key {', '.join(envelope.signatures)}, not with the given {trusted.keyid}"
         else:
-            what = f"the signature does not fit ({error})"
+            what = f"{UNFIT} ({error})"
         yield Mismatch(file=FILE, byte=None, exact=False, what=what)
 
 

@@ -289,6 +289,11 @@ def both(text: Text | str) -> Markup:
     )
 
 
+def unit(name: str) -> Markup | str:
+    """A unit: a word in both languages, a symbol as it is."""
+    return both(f"unit:{name}") if f"unit:{name}" in texts.LABELS else name
+
+
 def prose(text: str) -> Markup:
     """A sentence in which what stands between backticks is code."""
     from markupsafe import Markup, escape
@@ -342,6 +347,7 @@ def _environment() -> Environment:
         "label": texts.label,
         "told": texts.told,
         "requirement": texts.requirement,
+        "unit": unit,
         "against_limit": charts.against_limit,
         "words": WORDS,
         "at_once": CHANGES,
