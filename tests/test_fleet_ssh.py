@@ -99,7 +99,10 @@ class Site:
                 argv, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
         stack.callback(self._end)
-        until((home / "run" / "systemd" / "private").exists, 15, f"a manager: {self.log()}")
+        try:
+            until((home / "run" / "systemd" / "private").exists, 15, "a manager")
+        except AssertionError:
+            pytest.skip(f"no user manager of systemd can be started here: {self.log()}")
 
     def log(self) -> str:
         """What the manager and sshd said."""
