@@ -177,7 +177,7 @@ def scripts_of(text: str) -> set[str]:
 
 def stream_problems(stream: Stream, served: str, *, chat: bool = True) -> list[str]:
     """A stream must be whole and in order: role first (chat), text, one finish_reason, the usage, `[DONE]`; no error
-    inside, one id and one model throughout."""
+    inside, one id, one model and one kind of object throughout."""
     if stream.status != 200 or not stream.events:
         return [f"a stream must be 200 with events: {stream}"]
     found = [f"stream: {stream.broken}"] if stream.broken else []
@@ -187,7 +187,8 @@ def stream_problems(stream: Stream, served: str, *, chat: bool = True) -> list[s
     if len(chunks) != len(stream.chunks):
         found.append(f"every event must be a JSON object: {stream}")
     found += [f"error inside a 200 stream: {chunk['error']}" for chunk in chunks if chunk.get("error")]
-    for field, wanted in (("id", None), ("model", served)):
+    kind = "chat.completion.chunk" if chat else "text_completion"
+    for field, wanted in (("id", None), ("model", served), ("object", kind)):
         seen = {chunk.get(field) for chunk in chunks}
         if len(seen) != 1 or (wanted and seen != {wanted}):
             found.append(f"{field}: found {seen}, wanted {wanted or 'the same'} in every event")

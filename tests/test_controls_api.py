@@ -330,6 +330,7 @@ STREAMED: dict[str, Change] = {
     "an error inside": events(lambda told: [*told[:2], '{"error": {"message": "EngineCore", "code": 500}}', "[DONE]"]),
     "two ids": events(lambda told: [told[0].replace('"id":"', '"id":"x'), *told[1:]]),
     "another model": chunks(lambda body: body.update(model="other")),
+    "another object": chunks(lambda body: body.update(object="chat.completion")),
     "no finish_reason": chunks(finish(None)),
     "finish_reason everywhere": chunks(lambda body: body["choices"][0].update(finish_reason="stop")),
     "no usage": events(lambda told: [event for event in told if '"usage":{' not in event]),
