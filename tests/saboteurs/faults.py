@@ -455,6 +455,9 @@ def calls(change: Callable[[dict[str, Any]], Any]) -> Edit:
         for message in messages(body):
             for call in message.get("tool_calls") or []:
                 change(call["function"])
+        for item in body.get("output") or []:
+            if item.get("type") == "function_call":
+                change(item)
 
     return edit
 
@@ -467,6 +470,11 @@ def as_text(x: Exchange, body: dict[str, Any]) -> None:
             message["content"] = json.dumps(message.pop("tool_calls"))
         if choice.get("finish_reason") == "tool_calls":
             choice["finish_reason"] = "stop"
+    for item in body.get("output") or []:
+        if item.get("type") == "function_call":
+            said_ = [{"type": "output_text", "text": json.dumps(item), "annotations": []}]
+            item.clear()
+            item.update(type="message", role="assistant", status="completed", content=said_)
 
 
 def shuffle(x: Exchange) -> None:
