@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -209,7 +210,8 @@ def test_a_slower_stream_says_the_same_a_fifth_later() -> None:
         assert [event async for event in SLOWER.stream(exchange, events(0.05))] == list(STREAM)
         return asyncio.get_running_loop().time() - begun
 
-    assert asyncio.run(timed()) >= 1.2 * 0.05 * len(STREAM)
+    with ThreadPoolExecutor(1) as pool:  # the browser of other tests keeps a loop running in this thread
+        assert pool.submit(lambda: asyncio.run(timed())).result() >= 1.2 * 0.05 * len(STREAM)
 
 
 @pytest.mark.engine
