@@ -13,6 +13,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("dialects", "progress", "redact", "rules", "variants"),
     ("api", "diagnosis", "encodings", "failures", "flags", "host", "lease", "record", "resolved"),
     ("roofline", "truth", "verification"),
+    ("streams",),
     ("cpu_bench", "diagnose_cli", "difference", "engine", "exposure", "fuzz", "guard", "openai_client"),
     ("bench", "exports", "history", "judgement", "seal", "watch", "weights"),
     ("comparison",),

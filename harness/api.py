@@ -12,8 +12,12 @@ import httpx
 
 from harness.types import Answer, Event, Stream
 
-TIMEOUT_S = 120.0
-"""Longest silence in one call; the first inference may still compile."""
+TIMEOUT_S = 240.0
+"""Longest silence in one call: the first inference may still compile, and four hundred tokens of Gemma take two minutes
+at the three or four a second that a GB10 is said to give in BF16."""
+KEEPALIVE_S = 1.0
+"""How long a connection may lie idle before another is taken: vLLM closes it after 5 s, and what is asked just then is
+never answered."""
 CHAT, COMPLETIONS, RESPONSES = "/v1/chat/completions", "/v1/completions", "/v1/responses"
 
 Messages = Sequence[Mapping[str, Any]]
@@ -30,7 +34,7 @@ class Api:
             timeout=timeout_s,
             trust_env=False,
             transport=transport,
-            limits=httpx.Limits(max_connections=None),
+            limits=httpx.Limits(max_connections=None, keepalive_expiry=KEEPALIVE_S),
         )
 
     def __enter__(self) -> Api:
@@ -89,6 +93,10 @@ class Api:
     def respond(self, model: str, given: str | Sequence[Mapping[str, Any]], **more: object) -> Answer:
         """POST /v1/responses at temperature 0 unless `more` says otherwise."""
         return self.post(RESPONSES, {"model": model, "input": given, "temperature": 0} | more)
+
+    def respond_stream(self, model: str, given: str, **more: object) -> Stream:
+        """The same as a stream, with its usage in the last event."""
+        return self.stream(RESPONSES, {"model": model, "input": given, "temperature": 0, "stream": True} | more)
 
     def tokenize(self, model: str, **more: object) -> Answer:
         """POST /tokenize with a `prompt` or `messages`."""
@@ -167,7 +175,7 @@ def read_events(pieces: Iterator[bytes], begun: float) -> Iterator[Event]:
         for block in blocks:
             count += 1
             try:
-                lines = block.decode().splitlines()
+                lines = re.split(r"\r\n|\n|\r", block.decode())  # splitlines would cut at U+2028 too
             except UnicodeDecodeError as error:
                 raise BrokenStreamError(f"event {count} is no UTF-8 ({error.reason} at byte {error.start})") from error
             fields = [line.partition(":")[::2] for line in lines]

@@ -136,12 +136,14 @@ def attempt(
     replace: bool = False,
     keep: Callable[[], bool] = lambda: False,
     interrupted: Callable[[], bool] = lambda: False,
+    begun: Callable[[Recorder], object] = lambda _: None,
     tests_available: int = 0,
     sign_key: Path | None = None,
 ) -> Iterator[Attempt]:
     """Clear the box, check, launch, ask; the `with` block judges; leaving takes everything down and ends the record.
 
     A variant that must fail is staged, launched and taken down before the block begins; its scene ends with the block.
+    `begun` gets the record as soon as it is on disk.
     Raises RefusedFlagsError and RecordError before anything is started, EngineError when the daemon is lost.
     """
     fault = variant.benches[bench.name].fault
@@ -157,6 +159,7 @@ def attempt(
             scene = stack.enter_context(staged(variant, bench, engine, progress))
             wrong, place = faulty(variant, bench.model_copy(update={"vllm_home": str(scene.home)}))
         recorder = _begin(wrong, place, reports, tests_available, redactor)
+        begun(recorder)
         stack.enter_context(_ending(recorder, interrupted, sign_key))
         if fault is None and clear(engine, bench.port, progress, replace=replace):
             settle(bench.port, None)
@@ -200,6 +203,7 @@ def adopted(
     *,
     reports: Path,
     interrupted: Callable[[], bool] = lambda: False,
+    begun: Callable[[Recorder], object] = lambda _: None,
     tests_available: int = 0,
     sign_key: Path | None = None,
 ) -> Iterator[Attempt]:
@@ -209,6 +213,7 @@ def adopted(
     """
     redactor = from_environment(environment(bench))
     recorder = _begin(variant, bench, reports, tests_available, redactor)
+    begun(recorder)
     with _ending(recorder, interrupted, sign_key):
         container = engine.find(variant.container)
         if container is None or container.exited():

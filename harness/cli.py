@@ -23,7 +23,7 @@ from harness.diagnose_cli import run as run_diagnose
 from harness.flags import RefusedFlagsError, docker_run, resolve, shell_line
 from harness.fleet.cli import add_verbs as add_fleet_verbs
 from harness.host import read_host
-from harness.lease import BusyError, lease
+from harness.lease import BusyError, holder, lease
 from harness.nightly import add_verbs as add_night_verbs
 from harness.progress import Progress, progress
 from harness.record import RecordError, read, schema
@@ -227,6 +227,9 @@ def check(given: argparse.Namespace) -> int:
 
     variants = [_variant(name) for name in given.variant] or list(VARIANTS)
     chosen = _chosen(given)
+    busy = holder(chosen.docker_host)
+    if busy:
+        print(f"another run has this machine: {busy} → wait for its end; what it holds is below", file=sys.stderr)
     with _engine(chosen) as engine:
         found = {
             v.name: preflight(v, chosen, read_host(), engine.seen(chosen.image), environment(chosen)) for v in variants
@@ -358,10 +361,10 @@ def status(given: argparse.Namespace) -> int:
             }
         )
         return 0
-    for holder in ours:
-        print(f"{holder.variant}: {describe(holder)}")
-    for holder in foreign:
-        print(f"somebody else's: {describe(holder)}")
+    for one in ours:
+        print(f"{one.variant}: {describe(one)}")
+    for one in foreign:
+        print(f"somebody else's: {describe(one)}")
     if not ours and not foreign:
         print("no container of this harness, and none in its way")
     print(f"port {chosen.port}: {f'/health {health.status}, vLLM {version}' if health.status else 'no answer'}")

@@ -176,6 +176,10 @@ def _whole(boots: tuple[int, int], values: Sequence[Compared]) -> tuple[Judgemen
     if not values:
         en = f"nothing to compare: {boots[0]} and {boots[1]} deployments with a measured speed"
         return Judgement.INCONCLUSIVE, Text(en=en, zh_tw=f"無可比較：有量測速度的部署為 {boots[0]} 次與 {boots[1]} 次")
+    if min(boots) < BOOTS:
+        en = f"{boots[0]} and {boots[1]} deployments are too few, {BOOTS} of each are judged → --boots {BOOTS}"
+        zh = f"部署次數為 {boots[0]} 與 {boots[1]}，不足以判定，各需 {BOOTS} 次 → --boots {BOOTS}"
+        return Judgement.INCONCLUSIVE, Text(en=en, zh_tw=zh)
     for verdict in (Judgement.FAILED, Judgement.INCONCLUSIVE, Judgement.WARNED):
         found = [one.reason for one in values if one.verdict is verdict]
         if found:

@@ -34,9 +34,12 @@ from harness.rules import (
     DEATH_RULE,
     FACTS,
     HOST_SOURCES,
+    KILLED,
     MARKERS,
     NOISE,
+    PLACES,
     READY,
+    REQUESTS,
     RULES,
     SERVES,
     STOPPING,
@@ -47,6 +50,10 @@ from harness.types import Diagnosis, Evidence, Rule, Stage, Text
 
 SEEK_LINES = 400
 """Lines of one traceback that are read to find its end."""
+FRAME_LINES = 3
+"""Lines of one frame of a traceback: the place, the source, and what is wrong in it."""
+SERVING_LINES = 50
+"""Lines of one block that are read to see whether the engine serves."""
 KEYS = 2
 """Words of a pattern that are looked for, if rare: two, so that one is left when a wrapped line broke the other."""
 WRAPPED = 60
@@ -71,6 +78,10 @@ MESSAGE_LINES = 100
 """Physical lines of one wrapped message that are put together."""
 WINDOW = (2, 4)
 """Physical lines before and after a hit in which a wrapped message is looked for."""
+NEAR = 40
+"""Lines after a hit in which its rule may say the rest: the name that the first line did not have."""
+LONGEST = 240
+"""Characters of a value that a sentence takes from the log."""
 INCIDENT_LINES = 400
 """Lines before the end of an engine that served in which the cause is looked for."""
 NEWEST = "$(docker ps -lq)"
@@ -90,10 +101,11 @@ _PREFIX = re.compile(
     | \[pod/(?P<pod>[^\]]+)\]\s
     | (?:<\d+>\d?\s?)?{_SYSLOG}(?P<syslog>[\w./@-]+)(?:\[\d+\])?:\s
     | (?:<\d+>\d?\s?)?{_STAMP}\s[\w.-]+\s(?P<journal>kernel(?=:)|[\w.@-]+(?=\[\d+\]:))(?:\[\d+\])?:\s
-    | \[?{_STAMP}\]?\s+
+    | \[?{_STAMP}\]?\s+(?:\|\s)?
     | (?:stdout|stderr)\s[FP]\s
     | \[\s*\d+\.\d+\]\s(?P<kernel>)
-    | >\s
+    | >+\s
+    | \[(?:MainThread|[a-z_]+(?:\.[a-z_0-9]+)+)\]\s
     | \[rank\d+\]:\s?
     | (?P<inner>\((?:[A-Z]\w*)(?:[^()]*)\bpid=\d+[^()]*\)\s?|\[resource\.labels\.[\w.]+:\s[^\]]*\]\s)
     """,
@@ -199,7 +211,7 @@ _EVERYWHERE = frozenset((b"Engine", b"EngineCore", b"INFO", b"WARNING", b"Worker
 """Words that stand in front of every line, or nearly so: the last choice."""
 _OFTEN = frozenset(
     (
-        b"Application AssertionError Available Model RuntimeError Starting TypeError ValueError "
+        b"Application AssertionError Available Model Received RuntimeError Starting TypeError ValueError "
         b" Warning allocate application attribute capability chat code "
         b"compute copy devices exit found graph have init kernel limit loop memory method node open path requires "
         b"selected size start vLLM valid version wait"
@@ -284,11 +296,21 @@ def _known(rules: tuple[Rule, ...]) -> dict[bytes, tuple[bytes, ...]]:
 
 _NOISE = re.compile("|".join(f"(?:{pattern})" for pattern in NOISE))
 _DEATH = re.compile("|".join(DEATH))
+_KILLED = re.compile("|".join(KILLED))
+_SERVES = re.compile("|".join(SERVES))
+_REQUESTS = re.compile("|".join(REQUESTS))
+_PLACES = tuple((re.compile(pattern), rule) for pattern, rule in PLACES)
 _FACTS = {name: (keys(pattern)[0].decode(), re.compile(pattern)) for name, pattern in FACTS.items()}
 _VERSION = re.compile("|".join(VERSION))
 _TELLING = frozenset(
     key
-    for pattern in (*FACTS.values(), *VERSION, *DEATH, *map(re.escape, (*dict(MARKERS), *READY, *STOPPING, AGAIN)))
+    for pattern in (
+        *FACTS.values(),
+        *VERSION,
+        *DEATH,
+        *KILLED,
+        *map(re.escape, (*dict(MARKERS), *READY, *STOPPING, AGAIN)),
+    )
     for key in keys(pattern)[:1]
 )
 _TRACEBACK = b"Traceback"
@@ -296,14 +318,20 @@ _RAISED = frozenset(
     name.encode() for name, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, Exception)
 )
 """Exceptions that end a start although the traceback's head is missing: a log that was cut or picked from."""
-_STARTING = _RAISED | {_TRACEBACK}
-_SERVING = frozenset(keys(SERVES)[:1])
+_STEP = b"File"
+"""The word every frame of a traceback has: a log that was cut may begin with one, and without the head."""
+_STARTING = _RAISED | {_TRACEBACK, _STEP}
+_SERVING = frozenset(key for pattern in SERVES for key in keys(pattern)[:1])
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 _CACHED = re.compile(r"/models--([^/]+?)--([^/]+)")
 _FRESH = re.compile(r"Traceback|\s\s")
 _ERROR = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception): ")
 """A line that begins like one of these is not the rest of another; like the second, unless that one is quite full."""
+_NOWHERE = re.compile(r"KeyboardInterrupt|SystemExit|ImportError|ModuleNotFoundError|\S*Error: (?:CUDA|HIP) ")
+"""Exceptions that say nothing about the place where they were raised."""
 _ENDING = re.compile(rb"Error|Exception|Interrupt|Exit")
+_FRAME = re.compile(rb'File "([^"\n]+)", line \d+, in (<?\w+>?)')
+"""A frame of a Python traceback: the file and the function."""
 
 
 # --- reading --------------------------------------------------------------------------------------------------------
@@ -343,8 +371,12 @@ class _State:
     counts: dict[str, int] = field(default_factory=dict)
     crash: Line | None = None
     """The last line of the first traceback nobody knows."""
+    frame: str = ""
+    """Where it was raised: the innermost frame, as `file:function`."""
     death: Line | None = None
     """The engine, or the whole start, gave up here."""
+    killed: Line | None = None
+    """A shell said that the process ended by SIGKILL."""
 
 
 class Reader:
@@ -383,6 +415,7 @@ class Reader:
         self._told = False
         self._seeking = False
         self._sought = 0
+        self._frame = ""
         self._width = self._full = 0
 
     @property
@@ -445,7 +478,7 @@ class Reader:
         words.update(word.translate(None, _DIGITS) for word in broken.values())
         wanted: dict[int, set[_Sign | None]] = {}
         for key, signs in self._of_interest(words):
-            for start in islice(_lines_with(data, key), 1 if key in _SERVING else None):  # one such line says it all
+            for start in islice(_lines_with(data, key), SERVING_LINES if key in _SERVING else None):
                 wanted.setdefault(start, set()).update(signs)
             for start in (start for start, word in broken.items() if word == key):
                 wanted.setdefault(start, set()).update(signs)
@@ -470,7 +503,8 @@ class Reader:
                 signs: list[_Sign | None] = [
                     sign for sign in self._table.get(key, ()) if words.issuperset(sign.bare) and self._open(sign.rule)
                 ]
-                if key in _TELLING or (starting and key in _STARTING) or (seeing and key in _SERVING):
+                begins = starting and key in _STARTING and not (key == _STEP and self._sought)
+                if key in _TELLING or begins or (seeing and key in _SERVING):
                     signs.append(None)
                 if signs:
                     yield key, signs
@@ -490,7 +524,7 @@ class Reader:
                 self._confirm(sign, window, number, _joined(whole) if len(whole) > 1 else None)
         starting = not (self.ready or self._serves or self._stopping or self._start.crash or self._seeking)
         if line is not None and starting:
-            if data.find(_TRACEBACK, start, _end(data, start)) >= 0:
+            if data.find(_TRACEBACK, start, _end(data, start)) >= 0 or _FRAME.search(data, start, _end(data, start)):
                 if number >= self._sought:
                     self._seek(data, start, number)
             else:
@@ -503,7 +537,7 @@ class Reader:
 
     def _measure(self, data: bytes) -> None:
         """How wide the lines are, and how many are full; costs nothing more once a long line was seen."""
-        lines = data.decode("utf-8", "replace").replace("\r", "\n").split("\n")
+        lines = [line.rstrip() for line in data.decode("utf-8", "replace").replace("\r", "\n").split("\n")]
         if (width := max(map(len, lines))) > self._width:
             self._width, self._full = width, 0
         self._full += sum(len(line) > self._width - SLACK for line in lines)
@@ -529,7 +563,7 @@ class Reader:
     def _continues(self, before: bytes, line: Line) -> bool:
         """Whether a terminal would have broken `before` where it ends, and `line` can be its rest."""
         word = line.message.split(" ", 1)[0]
-        room = self._width - len(before.decode("utf-8", "replace").rstrip("\r"))
+        room = self._width - len(before.decode("utf-8", "replace").rstrip())
         fresh = _FRESH.match(line.text) or (room > 0 and _ERROR.match(line.text))
         return bool(word) and len(word) + 1 > room and _bare(line) and not fresh
 
@@ -540,6 +574,10 @@ class Reader:
             end = data.find(b"\n", start) + 1 or len(data)
             if start >= len(data):
                 return
+            if frame := _FRAME.search(data, start, end):
+                self._frame = b":".join(frame.groups()).decode("utf-8", "replace")
+            elif data.find(b'File "', start, end) >= 0:  # a terminal broke the innermost frame so far
+                self._frame = ""
             if _ENDING.search(data, start, end):
                 whole = self._whole(data, start, number) if self._wrapped else []
                 if self._crash(_joined(whole) if len(whole) > 1 else _line(data, start, number)):
@@ -551,8 +589,9 @@ class Reader:
         """Whether a line ends a traceback; keep it when it says more than that there was one."""
         if not _EXCEPTION.match(line.message) or line.level in _QUIET or not self._ours(line.source):
             return False
-        if not _NOISE.search(line.message) and not _DEATH.search(line.message):
-            self._start.crash = line
+        if not any(known.search(line.message) for known in (_NOISE, _DEATH)) and not _REQUESTS.search(line.text):
+            self._start.crash, self._start.frame = line, self._frame
+        self._frame = ""
         return True
 
     def _keep(self, data: bytes) -> None:
@@ -591,7 +630,7 @@ class Reader:
         for name, (word, pattern) in _FACTS.items():
             if word in message and (found := pattern.search(message)):
                 self.facts[name] = found[1]
-        if SERVES in message:
+        if _SERVES.search(message) and self._ours(line.source):
             self._serves = True
             self._start.crash = self._start.crash if self.phases else None
         if any(text in message for text in READY) and (not self._sources - {""} or line.source in self._sources):
@@ -600,6 +639,8 @@ class Reader:
         if not self._stopping and _DEATH.search(message) and not _NOISE.search(message):
             self._state.death = self._state.death or line
             self._fatal = self._fatal or Evidence(line=line.number, text=line.text)
+        if _KILLED.search(message) and self._ours(line.source):
+            self._state.killed = line
         if not self._state.death and any(text in line.text for text in STOPPING):
             self._stopping = self._stopping or line.number
 
@@ -623,7 +664,7 @@ class Reader:
         if any(hit.rule.id == sign.rule.id and hit.number == lines[0].number for hit in state.hits):
             return
         state.counts[sign.rule.id] = state.counts.get(sign.rule.id, 0) + 1
-        groups = {name: value for name, value in found.groupdict().items() if value}
+        groups = {name: _short(value) for name, value in found.groupdict().items() if value}
         hit = Hit(rule=sign.rule, lines=tuple(lines), groups=groups)
         state.hits.append(hit)
         if state.counts[sign.rule.id] > HITS_PER_RULE:
@@ -648,6 +689,9 @@ class Reader:
         `timed_out_s`: seconds after which the caller gave up waiting. The answer may change while the log grows.
         """
         self.close()
+        killed = self._state.killed
+        if killed and exit_code is None:
+            exit_code = SIGKILLED
         hits = list(self._hits(exit_code, oom_killed))
         if daemon_error:
             daemon = Reader(rules=self._rules)
@@ -656,7 +700,7 @@ class Reader:
             hits = daemon._start.hits + hits
         values = {
             "container": self.container or NEWEST,
-            "phase": self.phase or "start",
+            "phase": self.phase or ("listening" if self._serves else "start"),
         }
         if words := self._last_words():
             values["tail"] = words
@@ -665,14 +709,22 @@ class Reader:
         if timed_out_s is not None:
             values["waited"] = f"{timed_out_s:.0f}"
         if hit := _root(hits):
-            return self._answer(hit.rule, values | self._model(hit.groups.get("model")) | dict(hit.groups), hit.lines)
+            groups = _said(hit, hits)
+            return self._answer(hit.rule, values | self._model(groups.get("model")) | groups, hit.lines)
         shown = self._unknown()
         rule = self._by_state(exit_code, oom_killed, timed_out=timed_out_s is not None)
         if rule and (oom_killed or not shown):
-            return self._answer(rule, values, self._last_lines())
+            return self._answer(rule, values, [killed] if killed else self._last_lines())
         if daemon_error:
             shown = [*shown, clean(daemon_error.encode(), 1)]
         ended_early = exit_code == 0 and not self.ready and not self._stopping
+        if place := self._place():
+            rule, said = place
+            answer = self._answer(rule, values | {"what": said, "why": said}, shown[:1])
+            if said in answer.cause.en:
+                return answer
+            cause = Text(en=f"{answer.cause.en} ({said})", zh_tw=f"{answer.cause.zh_tw}（{said}）")
+            return answer.model_copy(update={"cause": cause})
         if shown or ended_early or self._crashed(exit_code):
             return self._answer(UNEXPLAINED, values, [*shown, *self._last_lines()])
         return None
@@ -698,12 +750,26 @@ class Reader:
                 return rule
         return next((rule for rule in self._rules if timed_out and rule.timeout), None)
 
+    @property
+    def _failed(self) -> _State:
+        """The start that failed: the last one, unless it shows nothing."""
+        return self._start if self._start.death or self._start.crash else self._previous
+
     def _unknown(self) -> list[Line]:
-        """The lines that show a failed start no rule knows."""
-        if self.ready:
-            return []
-        state = self._start if self._start.death or self._start.crash else self._previous
-        return [line for line in (state.crash, state.death) if line is not None and self._ours(line.source)]
+        """The lines that show a failed start no rule knows; a log may end in the midst of its traceback."""
+        cut = self._seeking and any(_FRAME.search(raw) for _, raw in self._tail[-FRAME_LINES:])
+        last = next(reversed(self._last_lines()), None)
+        crash = self._failed.crash or (last if cut and last and last.level not in _QUIET else None)
+        lines = () if self.ready else (crash, self._failed.death)
+        return [line for line in lines if line is not None and self._ours(line.source)]
+
+    def _place(self) -> tuple[Rule, str] | None:
+        """The rule for the place where an exception was raised whose words nobody knows, and what it said."""
+        crash, frame = self._failed.crash, self._failed.frame
+        if self.ready or crash is None or not self._ours(crash.source) or _NOWHERE.match(crash.message):
+            return None
+        name = next((name for pattern, name in _PLACES if pattern.search(f"{frame}\n{crash.message}")), None)
+        return next(((rule, crash.message.split("\n")[0]) for rule in self._rules if rule.id == name), None)
 
     def _hits(self, exit_code: int | None, oom_killed: bool) -> Iterator[Hit]:
         """Hits that count: of the start that failed, or of the engine that died while it served."""
@@ -711,7 +777,8 @@ class Reader:
             hits = [hit for hit in self._serve.hits if self._counts(hit, self._crashed(exit_code) or oom_killed)]
         else:
             hits = self._start.hits or ([] if self._start.crash else self._previous.hits)
-            if self._start.death:  # it never served: that it is dead is no news, unless the line says why
+            if self._start.death and not self._serves:
+                # it never served: that it is dead is no news, unless the line says why
                 hits = [hit for hit in hits if hit.rule.id != DEATH_RULE or hit.groups]
         yield from (hit for hit in hits if self._ours(hit.source) or hit.source in HOST_SOURCES)
 
@@ -835,13 +902,36 @@ def _unwrapped(expression: re.Pattern[str], window: list[Line]) -> tuple[list[Li
 
 
 def _root(hits: list[Hit]) -> Hit | None:
-    """The first hit whose rule is not a consequence of another rule that hit too."""
-    ids = {hit.rule.id for hit in hits}
+    """The first hit whose rule is not a consequence of another rule that hit too.
+
+    That the engine is dead is everything's consequence; only what it died of can be a cause of something else.
+    """
+    ids = {hit.rule.id for hit in hits if hit.rule.id != DEATH_RULE or hit.groups}
+    of_death = {hit.rule.id for hit in hits if DEATH_RULE in hit.rule.consequence_of}
     for hit in sorted(hits, key=lambda hit: hit.number):
         others = ids - {hit.rule.id}
+        if hit.rule.id == DEATH_RULE and hit.groups:
+            others -= of_death
         if not ("*" in hit.rule.consequence_of and others) and not others & set(hit.rule.consequence_of):
             return hit
     return hits[0] if hits else None
+
+
+def _said(hit: Hit, hits: list[Hit]) -> dict[str, str]:
+    """What a failure says about itself: its first line, and what that left out from the lines soon after it."""
+    groups: dict[str, str] = {}
+    for other in hits:
+        if other.rule.id == hit.rule.id and 0 <= other.number - hit.number <= NEAR:
+            groups = dict(other.groups) | groups
+    return groups | dict(hit.groups)
+
+
+def _short(value: str) -> str:
+    """A value as a sentence takes it: without the marks around it, and not too long."""
+    value = value.strip().rstrip(".:,;")
+    if value[:1] in "'`" and value[:1] == value[-1:]:
+        value = value[1:-1]
+    return value if len(value) <= LONGEST else f"{value[:LONGEST]}…"
 
 
 def render(text: Text, values: Mapping[str, str], rule: Rule | None = None) -> Text:

@@ -28,15 +28,30 @@ METRICS = (
     "vllm:cache_config_info",
 )
 
+COMPLETION_SCHEMA, COMPLETION_LOGPROBS, LIST = (
+    "completion: a schema that is none",
+    "completion: logprobs no number",
+    "[]",
+)
+"""Wrong requests that some versions do not refuse: the first is answered, the others end in an internal error."""
+SERVED = ("POST /v1/chat/completions", "POST /v1/completions", "POST /v1/responses", "POST /tokenize")
+"""Where validation itself fails on what is no object, or no number, in versions up to 0.27."""
+
 OLDEST = Dialect(
     since="0.10.1.1",
     reasoning=("reasoning_content",),
     metrics=(*METRICS, "vllm:time_per_output_token_seconds"),
     dead_status=500,
+    ends_with_engine=False,
     chat_tools=False,
     dense_mxfp4="refused",
     names_moe_backend=False,
     caps_n=False,
+    counts_responses=False,
+    streams_output=False,
+    reports_aborts=False,
+    not_refused=(COMPLETION_SCHEMA, COMPLETION_LOGPROBS, LIST),
+    known_500=dict.fromkeys(SERVED, ("Internal Server Error", "")),
 )
 
 
@@ -50,15 +65,34 @@ V0_10_2 = _since(
     metrics=(*METRICS, "vllm:inter_token_latency_seconds"),
     chat_tools=True,
     names_moe_backend=True,
+    counts_responses=True,
+    reports_aborts=True,
+    ends_with_engine=True,
 )
-V0_11_0 = _since("0.11.0", V0_10_2, dead_status=503)
-V0_11_1 = _since("0.11.1", V0_11_0, reasoning=("reasoning", "reasoning_content"), dense_mxfp4="ignored")
-V0_16 = _since("0.16.0", V0_11_1, reasoning=("reasoning",))
-V0_19 = _since("0.19.0", V0_16, caps_n=True)
-V0_28 = _since("0.28.0", V0_19, dense_mxfp4="applied")
+V0_11_0 = _since("0.11.0", V0_10_2, dead_status=503, streams_output=True)
+V0_11_1 = _since(
+    "0.11.1",
+    V0_11_0,
+    reasoning=("reasoning", "reasoning_content"),
+    dense_mxfp4="ignored",
+    not_refused=(COMPLETION_LOGPROBS, LIST),
+)
+V0_13 = _since("0.13.0", V0_11_1, opens_pause=True)
+V0_16 = _since("0.16.0", V0_13, opens_pause=False, reasoning=("reasoning",))
+V0_19 = _since(
+    "0.19.0",
+    V0_16,
+    caps_n=True,
+    known_500=dict.fromkeys(
+        SERVED, ("Internal Server Error", "object has no attribute 'get'", "not supported between instances")
+    ),
+)
+V0_27 = _since("0.27.0", V0_19, not_refused=(LIST,))
+V0_28 = _since("0.28.0", V0_27, dense_mxfp4="applied", not_refused=(), known_500={})
 V0_32 = _since(
     "0.32.0",
     V0_28,
+    checks_tokens=True,
     known_500={
         # "messages": [] and "add_generation_prompt": false; a message of role "tool" with odd content
         "POST /v1/chat/completions": ("list index out of range", "'Message' object has no attribute 'get'"),
@@ -67,7 +101,7 @@ V0_32 = _since(
     },
 )
 
-DIALECTS = (OLDEST, V0_10_2, V0_11_0, V0_11_1, V0_16, V0_19, V0_28, V0_32)
+DIALECTS = (OLDEST, V0_10_2, V0_11_0, V0_11_1, V0_13, V0_16, V0_19, V0_27, V0_28, V0_32)
 """Rows from the oldest version on."""
 
 

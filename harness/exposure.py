@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.redact import MARK, NAMES, SHORTEST, Redactor
-from harness.types import Answer, Deployment, DockerFlags, Finding
+from harness.types import Answer, Deployment, Dialect, DockerFlags, Finding
 
 if TYPE_CHECKING:
     from harness.api import Api
@@ -25,10 +26,26 @@ FORBIDDEN = {
 }
 """Finding → paths that no deployment may serve. They are looked up in the served schema and asked with a method that
 does nothing: 404 is absent, 405 is there."""
+UNSAFE_ROUTE = re.compile(
+    r"^/(?:reset_\w+|update_\w*weights?\w*|(?:init|start|finish)_weight\w*|destroy_weight\w*|abort_requests"
+    r"|debug\b.*|shutdown|exec\w*|shell|env(?:iron)?|admin\b.*)$"
+)
+"""Other routes of development mode, and of nobody's: looked up in the served schema alone."""
+UNSAFE_ENV = {
+    "VLLM_SERVER_DEV_MODE": "development endpoints",
+    "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "adapters can be loaded by anyone",
+    "VLLM_ALLOW_INSECURE_SERIALIZATION": "code can be sent by pickle",
+    "VLLM_TORCH_PROFILER_DIR": "the profiler can be called by anyone",
+    "VLLM_KEEP_ALIVE_ON_ENGINE_DEATH": "the server outlives its engine",
+    "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "more context than the model has",
+}
+"""Variable → what it opens or hides when it is set, the image's own ones included."""
 DANGEROUS = ("--trust-remote-code", "--enable-sleep-mode", "--allowed-local-media-path")
+PROMPT_LOGGED = re.compile(rb"Received request \S+: prompt: |Generated response \S+: output: ")
+"""What `--enable-log-requests` writes, from 0.10.1.1 to 0.32; without it no line has the words of a request."""
 
 
-def from_http(api: Api, deployment: Deployment, environ: Mapping[str, str]) -> list[Finding]:
+def from_http(api: Api, deployment: Deployment, environ: Mapping[str, str], dialect: Dialect) -> list[Finding]:
     """What answers at the port. `environ` holds the values that no answer may show."""
     spec = api.get("/openapi.json").body
     served = set(spec.get("paths", ())) if isinstance(spec, dict) else set()
@@ -36,7 +53,16 @@ def from_http(api: Api, deployment: Deployment, environ: Mapping[str, str]) -> l
     for name, paths in FORBIDDEN.items():
         there = [path for path in paths if path in served or api.call("OPTIONS", path).status not in (404, None)]
         if there:
-            found.append(_finding(name, f"{', '.join(there)} can be called by anyone", "route", forbidden=True))
+            found.append(
+                _finding(
+                    name,
+                    f"{', '.join(there)} can be called by anyone",
+                    "route",
+                    forbidden=name != "pause" or not dialect.opens_pause,
+                )
+            )
+    if unsafe := sorted(path for path in served if UNSAFE_ROUTE.search(path)):
+        found.append(_finding("dev-endpoint", f"{', '.join(unsafe)} can be called by anyone", "schema", forbidden=True))
     answers = {path: api.call(method, path) for method, path in OPEN}
     if shown := [path for path, answer in answers.items() if _shows_secret(answer, _redactor(environ))]:
         found.append(_finding("secret-served", "a secret in an answer", ", ".join(shown), forbidden=True))
@@ -45,7 +71,10 @@ def from_http(api: Api, deployment: Deployment, environ: Mapping[str, str]) -> l
         found.append(_finding("no-api-key", "everybody who reaches the port may use the model", "GET /v1/models"))
     else:
         found.append(_finding("open-without-key", f"open although a key is asked for: {', '.join(keyless)}", "routes"))
-    origin = api.get("/v1/models", headers={"Origin": ORIGIN}).headers.get("access-control-allow-origin")
+    cors = api.get("/v1/models", headers={"Origin": ORIGIN}).headers
+    origin = cors.get("access-control-allow-origin")
+    if cors.get("access-control-allow-credentials", "").lower() == "true":
+        found.append(_finding("cors-credentials", "a web page may use it as its reader", "a header", forbidden=True))
     if origin in ("*", ORIGIN):
         found.append(_finding("cors-any-origin", "any web page may use it through a browser", f"allows {origin}"))
     if "/openapi.json" in keyless:
@@ -79,8 +108,11 @@ def from_inspect(flags: DockerFlags, inspect: Mapping[str, Any]) -> list[Finding
         found.append(_finding("secret-in-env", f"{', '.join(secret)}, as `-e NAME` does", "Config.Env"))
     if other := sorted(n for n, v in env.items() if n not in flags.env and n not in NAMES and _secret([v])):
         found.append(_finding("secret-undeclared", f"a secret in {', '.join(other)}", "Config.Env", forbidden=True))
-    if env.get("VLLM_SERVER_DEV_MODE") == "1":
-        found.append(_finding("dev-mode", "VLLM_SERVER_DEV_MODE=1", "Config.Env", forbidden=True))
+    for name, what in UNSAFE_ENV.items():
+        if env.get(name, "").lower() not in ("", "0", "false"):
+            found.append(_finding("unsafe-variable", what, f"Config.Env.{name}", forbidden=True))
+    if env.get("VLLM_USE_V1") == "0":
+        found.append(_finding("old-engine", "VLLM_USE_V1=0", "Config.Env", forbidden=True))
     if dangerous := [flag for flag in DANGEROUS if flag in told]:
         found.append(_finding("dangerous-flag", ", ".join(dangerous), "Config.Cmd", forbidden=True))
     return found
@@ -92,6 +124,8 @@ def from_log(lines: Iterable[bytes], environ: Mapping[str, str]) -> list[Finding
     for number, line in enumerate(lines, 1):
         if MARK.encode() not in line and redactor.data(line) != line:
             found.append(_finding("secret-in-log", "a secret in clear text", f"log line {number}", forbidden=True))
+        if PROMPT_LOGGED.search(line):
+            found.append(_finding("prompt-in-log", "what people ask", f"log line {number}", forbidden=True))
         if b"Development endpoints are enabled" in line:
             found.append(_finding("dev-mode", "development endpoints", f"log line {number}", forbidden=True))
     return found

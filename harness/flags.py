@@ -106,6 +106,20 @@ ENGINE_DEFAULTS: dict[str, tuple[object, ...]] = {
 that changes what the deployment may do, or checked elsewhere)."""
 
 
+PLAIN: dict[str, tuple[object, ...]] = {
+    "Tty": (False,),
+    "OpenStdin": (False,),
+    "Domainname": ("",),
+    "StopSignal": ("SIGTERM", "15"),
+    "StopTimeout": (),
+    "Healthcheck": (),
+    "Shell": (),
+}
+"""Config keys that no flag of ours sets: what they may be besides absent or as in the image."""
+PROPAGATIONS = ("", "rprivate", "rslave")
+"""What an engine gives a bind mount by itself."""
+
+
 def differences(flags: DockerFlags, inspect: Mapping[str, Any], image: Mapping[str, Any]) -> list[str]:
     """What `docker inspect` of the live container shows that the flags do not declare, or lacks that they do.
 
@@ -145,6 +159,22 @@ def differences(flags: DockerFlags, inspect: Mapping[str, Any], image: Mapping[s
     same("-p", bindings, {f"{CONTAINER_PORT}/tcp": [("0.0.0.0", str(flags.port))]})
     same("--restart", (host.get("RestartPolicy") or {}).get("Name") or "no", flags.restart)
     same("--privileged", bool(host.get("Privileged")), False)
+    for key, values in PLAIN.items():
+        if made.get(key) and made[key] != base.get(key) and made[key] not in values:
+            found.append(f"Config.{key}: found {made[key]!r}, which no flag declares")
+    if made.get("Hostname") and not str(inspect["Id"]).startswith(made["Hostname"]):
+        found.append(f"--hostname: found {made['Hostname']!r}, wanted the container's own id")
+    found += [
+        f"mounts: {mount['Destination']} is {mount['Propagation']} with the host"
+        for mount in inspect.get("Mounts") or ()
+        if (mount.get("Propagation") or "") not in PROPAGATIONS
+    ]
+    if more := sorted({*((inspect.get("NetworkSettings") or {}).get("Networks") or ())} - {"bridge"}):
+        found.append(f"--network: found {', '.join(more)} too, wanted bridge alone")
+    if bare := [key for key in ("MaskedPaths", "ReadonlyPaths") if host.get(key) == []]:
+        found.append(f"--security-opt: {' and '.join(bare)} are none: /proc and /sys are open")
+    if (host.get("LogConfig") or {}).get("Type") == "none":
+        found.append("--log-driver: found 'none', the log is lost")
     found += _environment(flags, made.get("Env") or (), base.get("Env") or ())
     labels = {k: v for k, v in (made.get("Labels") or {}).items() if not k.startswith(TOOL_LABELS)}
     same("labels", labels, (base.get("Labels") or {}) | flags.labels)

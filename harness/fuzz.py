@@ -52,9 +52,17 @@ class Fuzzed(Noun):
     """Internal errors that every deployment of this version has, and those of endpoints that nobody was promised."""
 
 
-def fuzz(api: Api, seconds: float, known_500: Mapping[str, Collection[str]] = MappingProxyType({})) -> Fuzzed:
+def fuzz(
+    api: Api,
+    seconds: float,
+    known_500: Mapping[str, Collection[str]] = MappingProxyType({}),
+    *,
+    foreign_tokens: bool = True,
+) -> Fuzzed:
     """Send requests for `seconds`, valid ones and wrong ones, to every endpoint in turn.
 
+    Without `foreign_tokens` no prompt has a token below 0, and no `min_tokens` makes the engine look up those to stop
+    at: a version that does not check them ends its engine.
     No answer is a problem, and so is a 5xx of SERVED endpoints unless its text is in `known_500` (endpoint → texts).
     An endpoint that has had one is left alone from then on.
     """
@@ -78,12 +86,13 @@ def fuzz(api: Api, seconds: float, known_500: Mapping[str, Collection[str]] = Ma
             if left <= 0 or label in broken:
                 continue
             until = time.monotonic() + 2 * left / (len(rounds) - at)
-            count, answer, repeat = _try(api, named[label], mode, until, most)
+            count, answer, repeat = _try(api, named[label], mode, until, most, foreign_tokens=foreign_tokens)
             sent += count
             tried += [label] if count and label not in tried else []
             if answer is not None:
                 broken.add(label)
-                known = any(text in answer.text for text in known_500.get(label, ()))
+                known = any(text in answer.text if text else not answer.text for text in known_500.get(label, ()))
+                known = known and answer.status is not None
                 beside = answer.status is not None and label not in SERVED
                 (noted if known or beside else problems).append(f"{answer}\n  repeat it: {repeat}")
     return Fuzzed(requests=sent, endpoints=tuple(tried), problems=tuple(problems), noted=tuple(noted))
@@ -97,7 +106,9 @@ class _Over(BaseException):
     """The time is over, or a problem was found: hypothesis is to stop at once, and not to look for a smaller one."""
 
 
-def _try(api: Api, operation: Any, mode: GenerationMode, until: float, most: int) -> tuple[int, Answer | None, str]:
+def _try(
+    api: Api, operation: Any, mode: GenerationMode, until: float, most: int, *, foreign_tokens: bool
+) -> tuple[int, Answer | None, str]:
     """How many requests, `most` at most, were sent to one endpoint, its first bad answer, and what repeats it."""
     sent, bad, repeat = 0, None, ""
 
@@ -114,8 +125,16 @@ def _try(api: Api, operation: Any, mode: GenerationMode, until: float, most: int
         nonlocal sent, bad, repeat
         if isinstance(case.body, dict):
             case.body = _shortened(case.body)
+            if not foreign_tokens:
+                case.body = {
+                    name: _from_0(value) if name == "prompt" else value
+                    for name, value in case.body.items()
+                    if name != "min_tokens"
+                }
         drawn = case.as_transport_kwargs(base_url=api.base_url)
         sending = {name: value for name, value in drawn.items() if value is not None and name != "cookies"}
+        # a server may close a connection after an answer, unannounced: what is sent on it then is nobody's fault
+        sending["headers"] = {**(sending.get("headers") or {}), "Connection": "close"}
         sent += 1
         answer = api.call(sending["method"], sending["url"], **_rest(sending), timeout=SLOW_S)
         if answer.status is None or (answer.status >= 500 and answer.status != NOT_IMPLEMENTED):
@@ -140,6 +159,13 @@ def _curl(api: Api, sending: dict[str, Any]) -> str:
     headers = [part for name, value in said.items() for part in ("-H", f"{name}: {value}")]
     data = ["--data-binary", request.content.decode("utf-8", "replace")] if request.content else []
     return shlex.join(["curl", "-X", request.method, *headers, *data, str(request.url)])
+
+
+def _from_0(tokens: Any) -> Any:
+    """The tokens of a prompt, or of several, without their signs; whatever else stands there as it is."""
+    if isinstance(tokens, list):
+        return [_from_0(token) for token in tokens]
+    return abs(tokens) if isinstance(tokens, int | float) and not isinstance(tokens, bool) else tokens
 
 
 def _shortened(body: dict[str, Any]) -> dict[str, Any]:

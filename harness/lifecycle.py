@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from harness.api import COMPLETIONS, Api
 from harness.diagnosis import diagnose
 from harness.engine import Engine
 from harness.staging import KILL_ENGINE
-from harness.types import Deployment, Diagnosis, Noun, Stream
+from harness.types import Deployment, Diagnosis, Exit, Noun, Stream
 from harness.verification import served_name
 
 GRACE_S = 90
@@ -64,14 +64,33 @@ def stop(engine: Engine, deployment: Deployment) -> Stopped:
     return Stopped(exit_code=ended.code if ended else -1, stop_s=stop_s, stream=came[0] if came else None)
 
 
-def recovery_s(api: Api, budget_s: float) -> float | None:
-    """Seconds until `/health` answers 200 again; None when it does not within the budget."""
+class Recovery(Noun):
+    """What came of a start again: after `seconds` `/health` was 200, or else the container's `end`, or the budget's."""
+
+    seconds: float
+    healthy: bool
+    end: Exit | None = None
+
+    @property
+    def trouble(self) -> str:
+        """Why it did not recover; empty when it did."""
+        if self.healthy:
+            return ""
+        if self.end is not None:
+            return f"the container ended again after {self.seconds:.0f} s with exit code {self.end.code}"
+        return f"no /health 200 within the start budget of {self.seconds:.0f} s"
+
+
+def recovery(api: Api, ended: Callable[[], Exit | None], budget_s: float) -> Recovery:
+    """Wait until `/health` of a container that was started again is 200, it has `ended`, or `budget_s` seconds are
+    over."""
     begun = time.monotonic()
-    while time.monotonic() - begun < budget_s:
-        if api.health().status == 200:
-            return time.monotonic() - begun
+    while True:
+        healthy, waited_s = api.health().status == 200, time.monotonic() - begun
+        end = None if healthy else ended()
+        if healthy or end is not None or waited_s >= budget_s:
+            return Recovery(seconds=waited_s, healthy=healthy, end=end)
         time.sleep(0.25)  # nobody announces it
-    return None
 
 
 def kill_the_engine(engine: Engine, api: Api, deployment: Deployment, log_before: int) -> Died:

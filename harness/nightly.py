@@ -310,13 +310,16 @@ def command(given: argparse.Namespace, ready: Bench) -> list[str]:
 
 
 def _run(words: Sequence[str]) -> int:
-    """The exit code of the local command. An interruption is passed on once: its own way of ending is waited for."""
+    """The exit code of the local command. An interruption is passed on once: its own way of ending is waited for.
+
+    As SIGTERM: whoever starts a night in the background of a shell has SIGINT ignored, here and in every child.
+    """
     environ = {name: value for name, value in os.environ.items() if name != WEBHOOK}
     with subprocess.Popen(words, cwd=ROOT, env=environ, start_new_session=True) as child:
         try:
             return child.wait()
         except KeyboardInterrupt:
-            child.send_signal(signal.SIGINT)
+            child.send_signal(signal.SIGTERM)
             child.wait()
             raise
 

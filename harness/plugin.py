@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from harness.attempt import Attempt
     from harness.engine import Engine
     from harness.launch import Launched
-    from harness.lifecycle import Died, Stopped
+    from harness.lifecycle import Died, Recovery, Stopped
     from harness.perf import Loaded
     from harness.record import Record, Recorder
 
@@ -46,7 +46,10 @@ class Run:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
+        self.begun: list[Recorder] = []
+        """Every attempt's record, also of one that did not come so far as to be judged."""
         self.records: list[Recorder] = []
+        """Those that tests judge."""
         self.interrupted = False
         self.told: set[str] = set()
         """Variants whose trouble has been reported once."""
@@ -120,7 +123,10 @@ class Run:
                     self._bench = ready
             except (lease.BusyError, BenchUnavailableError, BenchError, EngineError, ReplayError) as error:
                 self.trouble = f"blocked: {error}"
-                pytest.fail(self.trouble, pytrace=False)
+                session = self.config.pluginmanager.getplugin("session")
+                assert session is not None
+                session.shouldfail = "nothing can be judged here"  # said once, not once a test
+                raise pytest.fail.Exception(self.trouble, pytrace=False) from None
         assert self._bench is not None
         return self._bench
 
@@ -143,14 +149,15 @@ class Run:
             self._up = stack
             try:
                 with self.visible() as shown:
-                    begun: Any = {
+                    common: Any = {
                         "reports": given.reports,
                         "interrupted": lambda: self.interrupted,
+                        "begun": self.begun.append,
                         "tests_available": self.counts.get(variant.name, 0),
                         "sign_key": given.sign_key,
                     }
                     if given.deployed:
-                        under_way = stack.enter_context(adopted(variant, bench, self._engine, given.deployed, **begun))
+                        under_way = stack.enter_context(adopted(variant, bench, self._engine, given.deployed, **common))
                     else:
                         under_way = stack.enter_context(
                             attempt(
@@ -160,7 +167,7 @@ class Run:
                                 progress=shown,
                                 replace=given.replace,
                                 keep=lambda: given.keep and not self.interrupted and self._last(variant),
-                                **begun,
+                                **common,
                             )
                         )
             except (RefusedFlagsError, RecordError, EngineError) as error:
@@ -235,14 +242,14 @@ class Run:
 
         return lifecycle.stop(self.engine, self._standing_down(attempt))
 
-    def start_again(self, attempt: Attempt) -> float | None:
-        """`docker start`: seconds until `/health` is 200; None when the start budget did not suffice."""
+    def start_again(self, attempt: Attempt) -> Recovery:
+        """`docker start`, until `/health` is 200, the container ends or the start budget is over."""
         deployment = self._standing_down(attempt)
         self.engine.start(deployment.container_id)
         return self._recovered(attempt, "stop_start_recovery")
 
-    def restart(self, attempt: Attempt) -> float | None:
-        """`docker restart`: seconds until `/health` is 200; None when the start budget did not suffice."""
+    def restart(self, attempt: Attempt) -> Recovery:
+        """`docker restart`, until `/health` is 200, the container ends or the start budget is over."""
         from harness.lifecycle import GRACE_S
 
         deployment = self._standing_down(attempt)
@@ -266,22 +273,21 @@ class Run:
             attempt.launched.watch.stand_down()
         return attempt.deployment
 
-    def _recovered(self, attempt: Attempt, name: str) -> float | None:
+    def _recovered(self, attempt: Attempt, name: str) -> Recovery:
         from harness.api import Api
-        from harness.lifecycle import recovery_s
+        from harness.lifecycle import recovery
 
         deployment, budget_s = self._standing_down(attempt), attempt.recorder.record.expectation.start_budget_s
+        container = self.engine.find(deployment.container_id)
+        assert container is not None, "the container is gone"
         with (
             self.visible() as shown,
             shown.step(f"{name} of {attempt.variant.name}"),
             Api(deployment.base_url, timeout_s=5) as api,
         ):
-            seconds = recovery_s(api, budget_s)
-        measured = Measurement(
-            name=name, value=budget_s if seconds is None else seconds, unit="s", limit=budget_s, ok=seconds is not None
-        )
-        attempt.recorder.add(measured)
-        return seconds
+            came = recovery(api, container.exited, budget_s)
+        attempt.recorder.add(Measurement(name=name, value=came.seconds, unit="s", limit=budget_s, ok=came.healthy))
+        return came
 
     def loads(self, attempt: Attempt) -> tuple[Loaded, ...]:
         """What the deployment did under each of its loads, measured once; the record gets every figure."""
@@ -475,6 +481,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if variant := _variant(item):
             counts[variant.name] = counts.get(variant.name, 0) + 1
     given = config.option
+    most = given.timeout if given.timeout is not None else float(config.getini("timeout") or 0)
+    for item in items:  # what was asked to last longer may last longer
+        lasts = {"soak_s": 60 * given.soak, "fuzz_s": given.fuzz}
+        longer = sum(seconds for name, seconds in lasts.items() if name in getattr(item, "fixturenames", ()))
+        if longer and most:  # 0 is none
+            item.add_marker(pytest.mark.timeout(most + longer))
     out = {"own", "lifecycle"} if given.deployed else {"lifecycle"} if given.keep else set()
     again = config.stash[RUN].again is not None  # then a test without the record's variant has nothing to judge
     left_out = [
@@ -578,17 +590,20 @@ def tail(recorder: Recorder, lines: int = 40) -> str:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A run that accepted nothing is not green: a verdict other than accepted is exit code 1."""
     run = session.config.stash[RUN]
-    bad = run.trouble or any(r.record.verdict is not Verdict.ACCEPTED for r in run.records if r.record.ended)
+    bad = run.trouble or any(r.record.verdict is not Verdict.ACCEPTED for r in run.begun if r.record.ended)
     if bad and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> Iterator[None]:
+    """The verdicts, below everything that pytest says of single tests."""
+    yield
     run = config.stash[RUN]
-    if not run.records and not run.trouble:
+    if not run.begun and not run.trouble:
         return
     terminalreporter.section("verdicts")
-    for recorder in run.records:
+    for recorder in run.begun:
         record = recorder.record
         good = record.verdict is Verdict.ACCEPTED
         terminalreporter.write_line(
@@ -598,10 +613,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             red=not good,
         )
         terminalreporter.write_line(f"{'':<12} {recorder.directory / 'index.html'}")
-    benches = {r.record.bench.name: r.record.bench for r in run.records}
+    benches = {r.record.bench.name: r.record.bench for r in run.begun}
     for bench in benches.values():
         terminalreporter.write_line(f"The {bench.name} bench shows {bench.proves}.")
-    for reason in dict.fromkeys(u for r in run.records for u in r.record.expectation.unproven):
+    for reason in dict.fromkeys(u for r in run.begun for u in r.record.expectation.unproven):
         terminalreporter.write_line(f"  not shown here: {reason}")
     if run.trouble:
         terminalreporter.write_line(run.trouble, red=True)

@@ -14,8 +14,19 @@ from harness.types import Rule, Stage, Text
 READY: tuple[str, ...] = ("Application startup complete.",)
 """The engine listens."""
 
-SERVES = "Avg prompt throughput"
+SERVES: tuple[str, ...] = (
+    r"Avg prompt throughput",
+    r"Exception in ASGI application",
+    r"(?:Aborted|Finished|Received) request [\w-]*[0-9a-f]{8}",
+    r", in run_(?:engine|busy)_loop\b",
+    r"\"(?:GET|POST) /\S* HTTP/1\.[01]\" \d{3}",
+)
 """The engine serves: it must have listened before, although the log does not begin early enough to say so."""
+
+REQUESTS: tuple[str, ...] = (
+    r"(?:serving(?:_\w+)?|basic|error_response|server_utils|exception_handler|\w*(?:tool|reasoning)_parser)\.py:\d+\]",
+)
+"""What such a part of vLLM logs is about one request; a traceback there is no failed start."""
 
 STOPPING: tuple[str, ...] = (
     "INFO:     Shutting down",
@@ -39,15 +50,22 @@ DEATH: tuple[str, ...] = (
     r"WorkerProc failed to start",
     r"WorkerProc initialization failed",
     r"Engine process failed to start",
+    r"[Gg]ot fatal signal from worker processes",
+    r"dependency failed to start: container \S+ exited",
     r"Error response from daemon: ",
 )
 """The start fails. Never the cause: that stands elsewhere, and these lines only say that there is one."""
+
+KILLED: tuple[str, ...] = (r"^Killed\s*$", r"\d+ Killed\s+(?:vllm|python)", r"line \d+:\s+\d+ Killed\b")
+"""A shell says that the process ended by SIGKILL: as good as its exit code, and no better. vLLM up to 0.9 killed itself
+this way after any exception of its engine."""
 
 VERSION: tuple[str, ...] = (
     r"vLLM API server version (\S+)",
     r"vLLM server version ([^\s,]+)",
     r"LLM engine \(v([^\s)]+)\) with config",
     r"█\s+version (\d\S+)",
+    r"vLLM Version\s*:\s*(\d\S*)",
 )
 
 MARKERS: tuple[tuple[str, str], ...] = (
@@ -109,9 +127,54 @@ NOISE: tuple[str, ...] = (
     r"DeprecationWarning|FutureWarning|UserWarning|CancelledError|BrokenPipeError",
     r"Cannot use FA version",
     r"NCCL WARN Call to bind failed",
-    r"^\s*(?:import|from|print|raise|return|if|logger)\b",
+    r"^\s*(?:\d+ )?(?:import|from|print|raise|return|if|logger|except)\b",
 )
 """A line with one of these is never a failure, whatever words it carries."""
+
+PLACES: tuple[tuple[str, str], ...] = (
+    (r"/huggingface_hub/(?!.*\n(?:Type|Attribute|Name)Error)", "hf-missing"),
+    (
+        r":(?:load_weights|\w*weight_loader|load_\w+_weights?|weight_loader_v2)\n(?!(?:.*\n)*NotImplementedError)",
+        "corrupt-weights",
+    ),
+    (r"/safetensors/", "corrupt-weights"),
+    (r"/(?:tokenizers|sentencepiece|mistral_common|tiktoken|jinja2)/", "tokenizer-or-template"),
+    (
+        r"/transformers/(?:tokenization|processing|image_processing|video_processing|feature_extraction|convert_slow)_",
+        "tokenizer-or-template",
+    ),
+    (
+        r"/transformers/models/\w+/(?:tokenization|processing|image_processing|video_processing|feature_extraction)_",
+        "tokenizer-or-template",
+    ),
+    (
+        r"/vllm/(?:transformers_utils/tokenizer\w*\.py|tokenizers/|transformers_utils/tokenizers/)",
+        "tokenizer-or-template",
+    ),
+    (
+        r"/transformers/(?:configuration_utils|dynamic_module_utils|models/auto/\w+|models/\w+/configuration_\w+)\.py",
+        "unsupported-model",
+    ),
+    (
+        r"/vllm/(?:transformers_utils/config\w*\.py|transformers_utils/configs/|model_executor/models/registry\.py)",
+        "unsupported-model",
+    ),
+    (r"/vllm/model_executor/(?:layers/quantization|kernels/linear)/|/compressed_tensors/", "unsupported-quantization"),
+    (r"/vllm/model_executor/layers/fused_moe/oracle/", "unsupported-quantization"),
+    (
+        r"/torch/(?:_inductor|_dynamo)/|/triton/(?:compiler|runtime|backends)/|/torch/utils/cpp_extension",
+        "compile-failure",
+    ),
+    (r"/inductor_cache/|/torchinductor_\w+/", "compile-failure"),  # what was compiled, and does not fit its inputs
+    (r"/flashinfer/jit/|/cutlass/base_dsl/|/deep_gemm/jit", "compile-failure"),
+    (
+        r"/vllm/(?:engine/arg_utils|envs|entrypoints/openai/cli_args|utils/argparse_utils)\.py|/vllm/config/|/argparse\.py",
+        "bad-flag",
+    ),
+    (r"/vllm/platforms/.*:check_and_update_config\n", "bad-flag"),
+)
+"""`file:function` where an exception was raised, and on a line of its own what it said → the rule it points to when
+nobody knows its words."""
 
 HOST_SOURCES: frozenset[str] = frozenset(
     {"kernel", "systemd", "dockerd", "containerd", "docker", "earlyoom", "systemd-oomd"}
@@ -173,6 +236,8 @@ RULES: tuple[Rule, ...] = (
                 r"free memory (?P<free>[\d.]+)"
             ),
             r"Error in memory profiling\.",
+            r"Externally held weights on device \S+ \((?P<free>[\d.]+)/(?P<total>[\d.]+) GiB\) exceed the desired GPU memory utilization \((?P<utilization>[\d.]+), (?P<wanted>[\d.]+) GiB\)",
+            r"Free memory on device \S+ \((?P<free>[\d.]+)/(?P<total>[\d.]+) GiB\) on startup is less than the engine's budget",
         ),
         fatal=True,
         ratios=(("fits", "free", "total"),),
@@ -205,7 +270,7 @@ RULES: tuple[Rule, ...] = (
         patterns=(
             (
                 r"To serve at least one request with the models?'?s'? max seq len \((?P<length>\d+)\), "
-                r"\((?P<wanted>[\d.]+) GiB KV cache is needed, which is larger than the available KV cache memory "
+                r"\(?(?P<wanted>[\d.]+) GiB KV cache is needed, which is larger than the available KV cache memory "
                 r"\((?P<free>-?[\d.]+) GiB\)\.(?:.*?estimated maximum model length is (?P<fits>\d+))?"
             ),
             r"To serve at least one request with the models?'?s'? max seq len",
@@ -215,17 +280,19 @@ RULES: tuple[Rule, ...] = (
                 r"stored in KV cache \((?P<fits>\d+)\)"
             ),
             r"Cannot auto-fit max_model_len: not enough GPU memory",
+            r"max_num_seqs \((?P<requests>\d+)\) exceeds available Mamba cache blocks \((?P<blocks>\d+)\)",
+            r"(?P<wanted>[\d.]+) GiB KV cache is needed, which is larger than the available KV cache memory \((?P<free>-?[\d.]+) GiB",
         ),
         consequence_of=("cuda-oom", "gpu-memory-startup"),
         fatal=True,
         cause=Text(
             en=(
                 "After loading the model too little memory is left for the KV cache[[: one request of {length} "
-                "tokens needs {wanted} GiB, {free} GiB are there]]."
+                "tokens needs {wanted} GiB, {free} GiB are there]][[, at most {fits} tokens fit]]."
             ),
             zh_tw=(
                 "載入模型後剩下的記憶體不夠放 KV cache[[：一個 {length} tokens 的請求需要 {wanted} GiB，只有 {free} "
-                "GiB]]。"
+                "GiB]][[，最多放得下 {fits} tokens]]。"
             ),
         ),
         remedy=Text(
@@ -248,6 +315,8 @@ RULES: tuple[Rule, ...] = (
                 r"(?P<total>[\d.]+ GiB))?(?:.*?of which (?P<free>[\d.]+ [KMG]iB) is free)?"
             ),
             r"OutOfMemoryError: \w+ out of memory",
+            r"\b[NXH]PU out of memory\. Tried to allocate (?P<wanted>[\d.]+ [KMG]iB)",
+            r"RESOURCE_EXHAUSTED: .*(?:RuntimeProgramAllocation|[Oo]ut of memory|memory space hbm)",
             r"torch\.OutOfMemoryError: ",
             r"torch\.cuda\.OutOfMemoryError: ",
             r"CUDA Error: out of memory",
@@ -262,6 +331,7 @@ RULES: tuple[Rule, ...] = (
             r"Failed to load model - not enough GPU memory",
             r"CUDA_ERROR_OUT_OF_MEMORY",
             r"Cuda failure (?:\d+ )?'out of memory'",
+            r"HIP failure: 'out of memory'",
             r"CUBLAS_STATUS_ALLOC_FAILED",
             r"DefaultCPUAllocator: (?:can't allocate memory|not enough memory)",
             r"NV_ERR_NO_MEMORY",
@@ -298,22 +368,20 @@ RULES: tuple[Rule, ...] = (
             r"exit code:? -9\b",
             r"exitcode -9\b",
             r"exitcode: -9\b",
-            r"signal SIGKILL",
-            r"killed by signal: Killed",
+            r"(?<!with)\ssignal SIGKILL",
+            r"killed by signal:? (?:9\b|Killed)",
             r"died with <Signals\.SIGKILL",
             r"signal: killed\b",
             r"exit (?:code|status):? 137\b",
             r"Exit Code: 137\b",
             r"was killed due to the node running low on memory",
             r"exited with code 137",
-            r"^Killed$",
-            r"\d+ Killed (?:vllm|python)",
-            r"line \d+: +\d+ Killed\b",
             r"Engine process \(pid \d+\) died.*(?:-9|SIGKILL)",
             r"\bOOMKilled\b(?!\"?\s*[:=]\s*\"?false)",
             r"Exited \(137\)",
             r"sending SIG(?:TERM|KILL) to process (?P<pid>\d+) .*(?P<process>[Vv][Ll][Ll][Mm]|python)",
             r"due to memory pressure",
+            r"low on resource: memory",
         ),
         serving=True,
         exit_codes=(137,),
@@ -350,7 +418,7 @@ RULES: tuple[Rule, ...] = (
                 r"\"?(?P<holder>[0-9a-f]{12,64})?"
             ),
             r"name \W*(?P<name>[\w.-]+)\W* is already in use",
-            r"name \W*(?P<name>[\w.-]+)\W* is already used by ID",
+            r"name \W*(?P<name>[\w.-]+)\W* is already (?:used by ID|assigned to) \W*(?P<holder>[0-9a-f]{12,64})?",
         ),
         consequence_of=(
             "port-in-use",
@@ -389,6 +457,10 @@ RULES: tuple[Rule, ...] = (
             r"EADDRINUSE",
             r"socket has failed to listen",
             r"address already in use",
+            r"ports are not available: exposing port \w+ [\d.]*:?(?P<port>\d+)",
+            r"ports are not available",
+            r":(?P<port>\d+): bind: Only one usage of each socket address",
+            r"Only one usage of each socket address",
         ),
         serving=True,
         cause=Text(
@@ -423,6 +495,7 @@ RULES: tuple[Rule, ...] = (
             r"invoking the NVIDIA Container Runtime Hook directly",
             r"failed to stat CDI host device (?P<device>\S+)",
             r"Insufficient nvidia\.com/gpu",
+            r"Current node has no [A-Z]PU available",
             r"[Uu]nknown runtime specified nvidia",
             r"unresolvable CDI devices (?P<device>\S+)",
             (
@@ -486,6 +559,9 @@ RULES: tuple[Rule, ...] = (
             r"system has unsupported display driver / cuda driver combination",
             r"cudaErrorUnsupportedPtxVersion",
             r"NVMLError_LibRmVersionMismatch",
+            r"compatibility mode is UNAVAILABLE",
+            r"CUDA Driver UNAVAILABLE \(cuInit\(0\) returned 80[34]\)",
+            r"This container was built for NVIDIA Driver Release (?P<condition>[\d.]+) or later",
         ),
         cause=Text(
             en=(
@@ -512,6 +588,7 @@ RULES: tuple[Rule, ...] = (
         patterns=(
             r"no kernel image is available for execution on the device",
             r"cudaErrorNoKernelImageForDevice",
+            r"(?:CUDA|HIP) error: invalid device function",
             r"CUDA capability (?P<arch>sm_\w+) is not compatible",
             r"Value '(?P<arch>sm_\w+)' is not defined for option 'gpu-name'",
             r"ptxas fatal",
@@ -524,6 +601,7 @@ RULES: tuple[Rule, ...] = (
             r"requires? compute capability (?P<wanted>\d[\d.]*)",
             r"devices? with compute capability (?:>=?|at least) ?(?P<wanted>[\d.]+)",
             r"Unsupported SM version",
+            r"Only SM [\d.x]+(?: and [\d.x]+)* (?:is|are) supported",
             r"Unsupported arch:? ?(?P<arch>\d+)",
             r"SM (?P<arch>\d+\.x) requires CUDA",
             r"Unknown architecture (?P<arch>sm_\w+)",
@@ -543,10 +621,14 @@ RULES: tuple[Rule, ...] = (
             r"does not support .* with (?:compute )?capability (?P<arch>[\d.]+)",
             r"No compiled \w+ for .*(?:compute|CUDA device) capability\D*(?P<arch>\d+)",
             r"No valid attention backend found",
-            r"Failed to open: \S*(?P<arch>sm\d+\w*)\.cuh",
+            r"/impls/(?P<arch>sm\d+[a-z]?)\w*\.cuh",
             r"Failed to (?:run|initialize) cutlass .* on (?P<arch>sm\d+)",
             r"nvrtc: error: invalid value for --gpu-architecture",
             r"requires (?:GPUs? with )?(?:sm_?|compute capability )(?P<wanted>\d[\d.]*\w*) or (?:higher|newer|above)",
+            r"expects arch to be one of \[(?P<wanted>[^\]]*)\], but got (?:Arch\.)?(?P<arch>sm_\w+)",
+            r"does not support the deployment configuration since kernel does not support current device",
+            r"NVPTX compiler invocation failed",
+            r"requires (?P<wanted>SM ?\d+|[Hh]opper|[Bb]lackwell)\+? GPU",
         ),
         consequence_of=("unsupported-quantization",),
         cause=Text(
@@ -647,17 +729,18 @@ RULES: tuple[Rule, ...] = (
         id="entrypoint-missing",
         stage=Stage.DAEMON,
         patterns=(
-            r"exec: \W*(?P<command>[^\"\\]+)\W+ executable file not found",
-            r"exec: \W*(?P<command>[^\"\\]+)\W+ stat \S+ no such file",
-            r"exec: \W*(?P<command>[^\"\\]+)\W+ permission denied",
-            r"exec: \W*(?P<command>[^\"\\]+)\W+ no such file",
-            r"exec: \W*(?P<command>[^\"\\]+)\W+ is a directory",
+            r"exec: [^\w./-]*(?P<command>[^\"\\]+)\W+ executable file not found",
+            r"exec: [^\w./-]*(?P<command>[^\"\\]+)\W+ stat \S+ no such file",
+            r"exec: [^\w./-]*(?P<command>[^\"\\]+)\W+ permission denied",
+            r"exec: [^\w./-]*(?P<command>[^\"\\]+)\W+ no such file",
+            r"exec: [^\w./-]*(?P<command>[^\"\\]+)\W+ is a directory",
             r"exec (?P<command>\S+): no such file or directory",
             r"(?:line \d+|bash|sh): (?:\d+: )?(?:exec: )?(?P<command>vllm|python3?|\S+/vllm): (?:command )?not found",
             r": exec: (?P<command>\S+): not found",
             r"nvidia_entrypoint\.sh: line \d+: (?:exec: )?(?P<command>\S+): (?:No such file|Is a directory|invalid option|not found|cannot execute)",
-            r"No module named '?(?P<command>vllm(?!\._)\b[\w.]*)",
+            r"(?:Error|python[\d.]*): No module named '?(?P<command>vllm(?!\._)\b[\w.]*)",
             r"can't open file '(?P<command>[^']+)'",
+            r"failed to exec pid1: No such file",
             r"[Nn]o command specified",
         ),
         exit_codes=(126, 127),
@@ -716,7 +799,7 @@ RULES: tuple[Rule, ...] = (
             r"Cannot find an appropriate cached snapshot folder for the specified revision",
             r"LocalEntryNotFoundError",
             r"RepositoryNotFoundError",
-            r"Repository Not Found for url: \S*?/(?:api/models/)?(?P<model>[\w-]+/[\w.-]+)",
+            r"Repository Not Found for url: https?://[^/\s]+/(?:api/models/)?(?P<model>[\w.-]+(?:/(?!resolve|revision|tree)[\w.-]+)?)",
             r"RevisionNotFoundError",
             r"HFValidationError: .*'(?P<model>[^']+)'",
             r"outgoing traffic has been disabled",
@@ -768,6 +851,7 @@ RULES: tuple[Rule, ...] = (
         id="disk-full",
         stage=Stage.LOAD,
         patterns=(
+            r"No space left on device: '(?P<path>[^']+)'",
             r"No space left on device",
             r"no space left on device",
             r"kind: StorageFull",
@@ -784,8 +868,8 @@ RULES: tuple[Rule, ...] = (
         ),
         consequence_of=("shm-too-small",),
         cause=Text(
-            en="The disk is full[[: {wanted} needed, {free} free at {path}]].",
-            zh_tw="磁碟空間不足[[：需要 {wanted}，{path} 只剩 {free}]]。",
+            en="The disk is full[[: {wanted} needed, {free} free]][[ at {path}]].",
+            zh_tw="磁碟空間不足[[：需要 {wanted}，只剩 {free}]][[（{path}）]]。",
         ),
         remedy=Text(
             en=(
@@ -836,7 +920,8 @@ RULES: tuple[Rule, ...] = (
         id="nccl-error",
         stage=Stage.LOAD,
         patterns=(
-            r"NCCL error(?: in)?: ?(?P<what>.*)",
+            r"NCCL [Ee]rror(?: \d+| in)?: ?(?P<what>.*)",
+            r"\[c10d\] (?P<what>The client socket has timed out .*)",
             r"ncclSystemError",
             r"ncclInternalError",
             r"ncclUnhandledCudaError",
@@ -845,14 +930,24 @@ RULES: tuple[Rule, ...] = (
             r"NCCL WARN (?P<what>.*(?:[Ff]ail|[Ee]rror).*)",
             r"Watchdog caught collective operation timeout",
             r"DistBackendError",
+            r"(?P<what>HCCL function error: .*)",
+            r"(?P<what>Failed to connect to GCS at address \S+)",
             r"Gloo connectFullMesh failed",
             r"gloo/transport/tcp/\w+\.cc:\d+\] (?P<what>.*)",
             r"Connection closed by peer \[",
             r"DistNetworkError: (?P<what>.*)",
             r"NcclError: (?P<what>.*)",
+            r"pynccl_wrapper\.py\", line \d+ in (?P<what>nccl\w+)",
             r"custom_all_reduce\.cuh:\d+ '(?!an illegal)(?P<what>[^']+)",
         ),
-        consequence_of=("cuda-oom", "driver-mismatch", "shm-too-small", "unsupported-arch", "host-oom-killed"),
+        consequence_of=(
+            "cuda-oom",
+            "driver-mismatch",
+            "shm-too-small",
+            "unsupported-arch",
+            "host-oom-killed",
+            "engine-dead",
+        ),
         cause=Text(
             en="Communication between GPUs or hosts failed (NCCL)[[: {what}]].",
             zh_tw="GPU 或主機之間的通訊失敗（NCCL）[[：{what}]]。",
@@ -879,6 +974,8 @@ RULES: tuple[Rule, ...] = (
             r"error: ambiguous option: (?P<flag>\S+)",
             r"With `?vllm serve`?, you should provide the model as a positional argument",
             r"unknown (?:shorthand )?flag: (?P<flag>.+)",
+            r"'(?P<flag>\w+)' and '\w+' must be the same\. Got",
+            r"number of required [A-Z]PUs exceeds the total number of available",
             r"invalid tool call parser: (?P<flag>\S+)",
             r"invalid reasoning parser: (?P<flag>\S+)",
             r"invalid choice: '?(?P<flag>[^ ']+)'?",
@@ -887,15 +984,18 @@ RULES: tuple[Rule, ...] = (
             r"requires --(?P<flag>[a-z-]+)",
             r"validation errors? for (?P<flag>\w+Config)",
             r"validation errors? for (?P<flag>\w+Args)",
+            r"`?(?P<flag>\w+)`? is only supported for multimodal models",
+            r"Please install vllm\[(?P<flag>\w+)\]",
             r"requires at least 1 argument",
             r"flag needs an argument: (?P<flag>.+)",
             r"must be divisible by tensor parallel size",
+            r"assert self\.total_num_\w+ % (?:self\.)?(?P<flag>tp_size) == 0",
             r"AssertionError: \d+ is not divisible by \d+",
             r"max_num_batched_tokens \(\d+\) must be greater than or equal to (?P<flag>max_num_seqs)",
             r"is (?:larger|greater) than `?(?P<flag>max_num_batched_tokens)",
             r"--(?P<flag>[a-z-]+) is required",
             r"exceeds the total number of available GPUs",
-            r"EngineArgs\.__init__\(\) got an unexpected keyword argument '(?P<flag>\w+)'",
+            r"\w*EngineArgs\.__init__\(\) got an unexpected keyword argument '(?P<flag>[\w-]+)'",
             r"the input device is not a TTY",
             r"Additional property (?P<flag>\S+) is not allowed",
             r"\byaml: line \d+: (?P<why>.+)",
@@ -906,6 +1006,21 @@ RULES: tuple[Rule, ...] = (
             r"(?:Unrecognized|Unknown|Invalid) attention backend:? (?P<flag>\S+)",
             r"does not support (?P<flag>float16)",
             r"Invalid value '(?P<flag>[^']+)' for \w+",
+            r"\bare mutually exclusive",
+            r"Invalid data-parallel launch options: (?P<why>.+)",
+            r"Load format `(?P<flag>[^`]+)` is not supported",
+            r"Unknown (?:load_format|dtype|config format):? `?(?P<flag>[^` ]+)",
+            r"Selected backend (?P<flag>\S+) is not valid for this configuration\. Reason: (?P<why>.+)",
+            r"does not support `--(?P<flag>[a-z-]+) (?P<why>[^`]+)`",
+            r"Unrecognized distributed executor backend (?P<flag>\S+)",
+            r"Config file must be of a yaml",
+            r"No model specified! ",
+            r"refers to undefined (?P<flag>(?:volume|network|config|secret) \S+?)(?::|$)",
+            r"invalid compose project",
+            r"Unsupported (?P<flag>\w+ method|dtype|load format): (?P<why>.+)",
+            r"must be one of (?P<why>[\[{'\"(].*)",
+            r"Must be one of (?P<why>[\[{'\"(].*)",
+            r"Valid (?:options|choices|values|modes|kinds|layouts|backends)(?: are)?:? (?P<why>[\[{'\"(].*)",
         ),
         consequence_of=(
             "max-model-len-invalid",
@@ -956,7 +1071,7 @@ RULES: tuple[Rule, ...] = (
             r"The quantization method (?P<method>\S+) is not supported for the current GPU",
             r"is not divisible by min_thread_n",
             r"is not divisible by min_thread_k",
-            r"(?P<method>\w+) quantization is currently not supported in",
+            r"\b(?P<method>\w+) quantization is currently not supported in",
             r"Cannot find the config file for (?P<method>\w+)",
             r"Failed to find a kernel that can implement",
             r"Please install (?P<method>bitsandbytes)",
@@ -966,17 +1081,33 @@ RULES: tuple[Rule, ...] = (
             r"Only symmetric quantization",
             r"Marlin does not support",
             r"No (?P<method>\w+) MoE backend supports",
-            r"(?P<method>\w+) quantization is not supported",
+            r"\b(?P<method>\w+) quantization is not (?:yet )?supported",
             r"Quantization scheme is not supported for",
             r"is not divisible by weight quantization block_\w",
             r"input size is not aligned with the quantized weight shape",
+            r"does not support the deployment configuration since kernel does not support (?! current device)(?P<what>.+)",
+            r"is not supported for (?P<method>\w+) MoE\.",
+            r"Unsupported num_bits",
+            r"Unsupported weight_bits",
+            r"Asymmetric quantization not supported",
+            r"projections need to have same quantization scheme",
+            r"not all shards of (?P<what>\S+) are quantized",
+            r"requires all shards of a fused layer",
+            r"different quantization (?:schemes|_?config\S*) .*shards",
+            r"requires consistent quant config",
+            r"Unable to find matching target for (?P<what>\S+) in the compressed-tensors config",
+            r"Unsupported FusedMoe scheme",
+            r"Invalid quantization method: (?P<method>\S+)",
+            r"in the model's quantization config",
+            r"output size is not aligned with the quantized weight shape",
+            r"quant(?:ization)? method (?P<method>\S+) is deprecated",
         ),
         cause=Text(
             en=(
                 "This model, GPU or version cannot be served with that quantisation[[ ({method})]][[; the flag says "
-                "{flag}]]."
+                "{flag}]][[: {what}]]."
             ),
-            zh_tw="這個模型、GPU 或版本不支援該量化方式[[（{method}）]][[；參數指定的是 {flag}]]。",
+            zh_tw="這個模型、GPU 或版本不支援該量化方式[[（{method}）]][[；參數指定的是 {flag}]][[：{what}]]。",
         ),
         remedy=Text(
             en=(
@@ -998,9 +1129,11 @@ RULES: tuple[Rule, ...] = (
                 r"supported)"
             ),
             r"Model architecture (?P<arch>\S+) was supported in vLLM until (?P<version>\S+)",
-            r"does not recognize this architecture",
             r"model type `?(?P<arch>[\w.-]+)`? but Transformers does not recognize this architecture",
+            r"does not recognize this architecture",
             r"has no vLLM implementation and the Transformers implementation is not compatible with vLLM",
+            r"Trying to run tensor parallelization but the model does not support it",
+            r"Sliding window for some but all layers is not supported",
             r"Cannot find model module",
             r"contains custom code which must be executed to correctly load the model",
             r"Please pass the argument `?trust_remote_code",
@@ -1012,6 +1145,9 @@ RULES: tuple[Rule, ...] = (
             r"GGUF model with architecture (?P<arch>\S+) is not supported",
             r"Unrecognized configuration class",
             r"No model architectures are specified",
+            r"modeling backend requires transformers>=(?P<version>\S+) for",
+            r"text_config extracted from the model config does not have",
+            r"Failed to load mistral '(?P<arch>\w+)' config",
         ),
         cause=Text(
             en="This vLLM does not know the model's architecture[[: {arch}]].",
@@ -1128,6 +1264,13 @@ RULES: tuple[Rule, ...] = (
             r"in _set_model_specific_special_tokens",
             r"TypeError: not a string$",
             r"requires the (?P<what>SentencePiece|tiktoken) library",
+            r"Converting from (?:SentencePiece and )?Tiktoken failed",
+            r"'(?P<what>\w*(?:Tokenizer|Processor)\w*)' object has no attribute",
+            r"supplied chat template path doesn't exist",
+            r"Chat template rendering timed out",
+            r"module (?P<what>\w*[Tt]okenizer\w*) has no attribute",
+            r"cannot import name '(?P<what>\w*Tokenizer\w*)'",
+            r"Failed to load (?:the )?(?:image |video |feature )?processor",
         ),
         consequence_of=("hf-gated", "hf-missing", "disk-full", "permission-denied"),
         serving=True,
@@ -1157,8 +1300,10 @@ RULES: tuple[Rule, ...] = (
         patterns=(
             r"torch\._inductor\.exc\.\w+: (?P<what>.*)",
             r"InductorError: (?P<what>.*)",
-            r"BackendCompilerFailed: (?P<what>.*)",
-            r"torch\._dynamo\.exc\.\w+: (?P<what>.*)",
+            r"BackendCompilerFailed",
+            r"(?P<what>No such file or directory: '\S+/\.triton/cache)",
+            r"(?P<what>Mosaic failed to compile TPU kernel.*)",
+            r"torch\._dynamo\.exc\.\w+: (?! ?backend=)(?P<what>.+)",
             r"triton\.compiler\.errors\.\w+",
             r"Failed to find C compiler",
             r"CppCompileError: (?P<what>.*)",
@@ -1169,7 +1314,7 @@ RULES: tuple[Rule, ...] = (
             r"PassManager::run failed",
             r"LLVM ERROR: (?P<what>.*)",
             r"Error compiling objects for extension",
-            r"nvcc fatal",
+            r"nvcc fatal\W+(?P<what>.+)",
             r"fatal error: (?P<what>\S+\.h: No such file or directory)",
             r"PTXASError",
             r"NoTritonConfigsError",
@@ -1181,6 +1326,11 @@ RULES: tuple[Rule, ...] = (
             r"CalledProcessError: Command '\[?'?\S*?(?P<what>gcc|g\+\+|\bcc|clang(?:\+\+)?|nvcc|ninja|ptxas)'",
             r"OutOfResources: (?P<what>out of resource.*)",
             r"Triton Error \[CUDA\]: (?!an illegal|out of memory)(?P<what>.*)",
+            r"MLIRError: (?P<what>.*)",
+            r"vLLM failed to compile the model",
+            r"compiled artifact is not serializable",
+            r"Inductor cache lookup failed",
+            r"Failed to run autotuning code block: (?P<what>.*)",
         ),
         consequence_of=(
             "cuda-oom",
@@ -1228,14 +1378,21 @@ RULES: tuple[Rule, ...] = (
             r"MQLLMEngine is already dead",
             r"Background loop has errored already",
             r"WorkerProc hit an exception",
+            r"EngineCore hit an exception",
+            r"[Gg]ot fatal signal from worker processes",
+            r", in run_engine_loop\b",
+            r", in run_busy_loop\b",
+            r"Engine background task failed",
+            r"Exception in callback functools\.partial\(<function _(?:log_task_completion|raise_exception_on_finish)",
             r"(?P<what>CUDA error: an illegal (?:memory access|instruction))",
             r"(?P<what>CUDA error: device-side assert)",
+            r"block: \[[\d,]+\], thread: \[[\d,]+\] (?P<what>Assertion .*)",
             r"(?P<what>CUDA error: unspecified launch failure)",
             r"(?P<what>CUDA error: misaligned address)",
             r"(?P<what>CUDA error: the launch timed out)",
             r"(?P<what>CUBLAS_STATUS_EXECUTION_FAILED)",
             r"NVRM: (?P<what>Xid \([^)]*\): \d+)",
-            r"terminate called after throwing an instance of '(?P<what>[^']+)'",
+            r"terminate called after throwing an instance of '(?!c10::DistBackend)(?P<what>[^']+)'",
             r"\bcore dumped\b",
             r"(?P<what>CUDA error: uncorrectable ECC error)",
             r"(?P<what>GPU has fallen off the bus)",
@@ -1249,8 +1406,8 @@ RULES: tuple[Rule, ...] = (
         serving=True,
         exit_codes=(139, 134),
         cause=Text(
-            en="The engine died while it served[[: {what}]].",
-            zh_tw="引擎在服務期間死亡[[：{what}]]。",
+            en="The engine died[[: {what}]].",
+            zh_tw="引擎死亡[[：{what}]]。",
         ),
         remedy=Text(
             en=(
@@ -1288,12 +1445,13 @@ RULES: tuple[Rule, ...] = (
         ),
         remedy=Text(
             en=(
-                "For the Docker socket: `sudo usermod -aG docker $USER && newgrp docker`. For files: `sudo chown -R "
-                "$USER ~/vllm` and mount the cache writable (no `:ro`)."
+                "For the Docker socket: `sudo usermod -aG docker $USER && newgrp docker`. For the cache on the host: `sudo "
+                "chown -R $USER ~/vllm`, and mount it writable (no `:ro`). For a directory inside the container[[ "
+                "({path})]]: start it as root (no `--user`), or with `-e HOME=/tmp`."
             ),
             zh_tw=(
-                "Docker socket：`sudo usermod -aG docker $USER && newgrp docker`。檔案：`sudo chown -R $USER "
-                "~/vllm`，且快取不要以唯讀（`:ro`）掛載。"
+                "Docker socket：`sudo usermod -aG docker $USER && newgrp docker`。主機上的快取：`sudo chown -R $USER "
+                "~/vllm`，且不要以唯讀（`:ro`）掛載。容器內的目錄[[（{path}）]]：以 root 啟動（不加 `--user`），或加上 `-e HOME=/tmp`。"
             ),
         ),
     ),
@@ -1301,7 +1459,7 @@ RULES: tuple[Rule, ...] = (
         id="docker-daemon-down",
         stage=Stage.DAEMON,
         patterns=(
-            r"Cannot connect to the Docker daemon(?: at (?P<socket>\S+?)\.? |\.)",
+            r"Cannot connect to the Docker daemon(?: at (?P<socket>\w+:/\S+?)\.?(?:\s|$))?",
             r"Is the docker daemon running",
             r"failed to connect to the docker API at (?P<socket>\S+)",
             r"Error while fetching server API version: (?P<why>.*)",
@@ -1380,6 +1538,7 @@ RULES: tuple[Rule, ...] = (
         id="start-timeout",
         stage=Stage.START,
         patterns=(
+            r"Waited (?P<waited>\d+) ?s(?:econds)? \(configured by VLLM_ENGINE_READY_TIMEOUT_S",
             r"[Tt]im(?:ed out|eout) waiting for (?:the )?(?:\w+ )?(?:engine|server|[Ll][Ll][Mm])",
             r"configured by VLLM_ENGINE_READY_TIMEOUT_S",
             r"Timed out after (?P<waited>\d+) ?s(?:econds)? waiting for (?:clients|engine|server)",
@@ -1389,6 +1548,7 @@ RULES: tuple[Rule, ...] = (
             r"failed to start in time",
             r"dependency failed to start: container \S+ is unhealthy",
             r"did not become (?:ready|healthy) (?:in|within)",
+            r"failed (?:startup|liveness) probe, will be restarted",
         ),
         consequence_of=("*",),
         timeout=True,

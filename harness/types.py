@@ -514,6 +514,8 @@ class Dialect(Noun):
     """Metric families that `/metrics` must offer."""
     dead_status: int
     """What `/health` answers when the engine is dead."""
+    ends_with_engine: bool
+    """Whether the server exits when its engine is dead; otherwise it goes on and answers `dead_status` for ever."""
     chat_tools: bool
     """Whether gpt-oss is told of `tools` in chat completions."""
     dense_mxfp4: Literal["refused", "ignored", "applied"]
@@ -522,8 +524,22 @@ class Dialect(Noun):
     """Whether the log names the MXFP4 backend of the experts."""
     caps_n: bool
     """Whether a huge `n` is refused; without a cap it must not be tried."""
+    counts_responses: bool
+    """Whether `/v1/responses` counts the tokens of gpt-oss; its counts are all 0 otherwise."""
+    streams_output: bool
+    """Whether the last event of a stream of `/v1/responses` has all that gpt-oss said; it lacks messages otherwise."""
+    checks_tokens: bool = False
+    """Whether tokens that no vocabulary has are refused, below 0 too, and wherever they stand; otherwise they must not
+    be tried: on a GPU they end the engine."""
+    reports_aborts: bool = True
+    """Whether the gauges of requests fall when clients leave; otherwise only with the next answer to anybody."""
+    not_refused: tuple[str, ...] = ()
+    """Wrong requests (cases of suites/test_limits.py) that this version does not refuse as documented: recorded."""
+    opens_pause: bool = False
+    """Whether anybody may call /pause and /resume, with no flag that shuts them: a finding then, no fault."""
     known_500: dict[str, tuple[str, ...]] = {}
-    """Endpoint → texts of internal errors that this version gives to requests nobody sends: recorded, not judged."""
+    """Endpoint → texts of internal errors that this version gives to requests nobody sends (an empty one: an error
+    without a text): recorded, not judged."""
     note: str = ""
     """Why this row stands for a version that was not read."""
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
+import time
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -55,6 +58,8 @@ def models_problems(answer: Answer, variant: Variant) -> list[str]:
     if answer.status != 200 or not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         return [f"/v1/models must be 200 with a list under `data`: {answer}"]
     served, length = variant.argument("--served-model-name"), variant.argument("--max-model-len")
+    if answer.body.get("object") != "list":
+        return [f"/v1/models: object: found {answer.body.get('object')!r}, wanted 'list'"]
     if [entry.get("id") for entry in entries] != [served]:
         return [f"served models: found {[entry.get('id') for entry in entries]}, wanted exactly [{served!r}]"]
     found = []
@@ -75,6 +80,8 @@ def chat_problems(answer: Answer, question: Question, variant: Variant) -> list[
     choice, found = choices[0], envelope_problems(answer, "chat.completion")
     message = choice.get("message") or {}
     content = message.get("content")
+    if choice.get("index") != 0:
+        found.append(f"choices[0].index: found {choice.get('index')!r}, wanted 0")
     if message.get("role") != "assistant":
         found.append(f"role: found {message.get('role')!r}, wanted 'assistant'")
     if not isinstance(content, str) or not any(w.casefold() in content.casefold() for w in question.wanted):
@@ -90,6 +97,8 @@ def chat_problems(answer: Answer, question: Question, variant: Variant) -> list[
 
 BEFORE_VLLM = 1_686_000_000
 """June 2023, before vLLM's first release: a clock that reads less is wrong, or nobody looked at it."""
+AHEAD_S = 86_400
+"""Seconds by which the clock of a server may be ahead."""
 
 
 def envelope_problems(answer: Answer, kind: str) -> list[str]:
@@ -101,9 +110,14 @@ def envelope_problems(answer: Answer, kind: str) -> list[str]:
         found.append(f"object: found {body.get('object')!r}, wanted {kind!r}")
     if not isinstance(body.get("id"), str) or not body["id"]:
         found.append(f"id: found {body.get('id')!r}, wanted a text")
-    if not isinstance(body.get("created"), int) or body["created"] < BEFORE_VLLM:
-        found.append(f"created: found {body.get('created')!r}, wanted the seconds since 1970 of now")
-    return found
+    return found + created_problems(body.get("created"))
+
+
+def created_problems(created: Any) -> list[str]:
+    """`created` must be a time in whole seconds since 1970, not before vLLM was, not in the future."""
+    if isinstance(created, int) and BEFORE_VLLM <= created <= time.time() + AHEAD_S:
+        return []
+    return [f"created: found {created!r}, wanted the seconds since 1970 of now"]
 
 
 def usage_problems(usage: Any) -> list[str]:
@@ -119,11 +133,13 @@ def usage_problems(usage: Any) -> list[str]:
 
 def unknown_model_problems(answer: Answer, asked: str) -> list[str]:
     """Asking for a model that is not served must be 404 NotFoundError naming it (vLLM, every version)."""
-    error = answer.body.get("error") if isinstance(answer.body, dict) else None
-    if answer.status != 404 or not isinstance(error, dict) or asked not in str(error.get("message")):
+    if found := error_problems(answer, (404,)):
+        return found
+    error = answer.body["error"]
+    if asked not in error["message"]:
         return [f"asking for {asked!r} must be 404 with an error that names it: {answer}"]
-    if error.get("type") != "NotFoundError":
-        return [f"error.type: found {error.get('type')!r}, wanted 'NotFoundError'"]
+    if error["type"] != "NotFoundError":
+        return [f"error.type: found {error['type']!r}, wanted 'NotFoundError'"]
     return []
 
 
@@ -137,6 +153,8 @@ def error_problems(answer: Answer | Stream, statuses: Iterable[int] = (400,)) ->
     found = [] if isinstance(error.get("type"), str) else [f"error.type must be a text: {answer}"]
     if error.get("code") != answer.status:
         found.append(f"error.code: found {error.get('code')!r}, wanted the status {answer.status}")
+    if isinstance(answer, Answer) and not answer.headers.get("content-type", "").startswith("application/json"):
+        found.append(f"content-type: found {answer.headers.get('content-type')!r}, wanted 'application/json'")
     if INSIDES.search(error["message"]):
         found.append(f"a refusal must not show the server's insides: {answer}")
     return found
@@ -148,8 +166,12 @@ INSIDES = re.compile(r"Traceback \(most recent call last\)|File \"/[^\"]+\", lin
 
 RUN, ECHOES = 12, 5
 """Repetitions that no good answer has: of one character, and of one to six words."""
-LEAK = re.compile(r"<\|[a-z_]+\|>|<(?:start|end)_of_turn>|<unused\d+>|<(?:bos|eos|pad)>")
-"""Control tokens of the two models: of Harmony and of Gemma's turns."""
+LEAK = re.compile(
+    r"<\|\w+\|>|<(?:start|end)_of_turn>|<unused\d+>|<(?:bos|eos|pad)>|</s>|</?think>|\[/?INST\]"
+    r"|assistant(?:final|analysis|commentary)"
+)
+"""Control tokens of the two models, of Harmony and of Gemma's turns, whole or stripped of their brackets, and those of
+other models' templates."""
 
 
 def text_problems(text: str, scripts: int = 2) -> list[str]:
@@ -175,39 +197,35 @@ def scripts_of(text: str) -> set[str]:
     return {"CJK" if name in ("HIRAGANA", "KATAKANA", "FULLWIDTH") else name for name in names}
 
 
-def stream_problems(stream: Stream, served: str, *, chat: bool = True) -> list[str]:
-    """A stream must be whole and in order: role first (chat), text, one finish_reason, the usage, `[DONE]`; no error
-    inside, one id, one model and one kind of object throughout."""
-    if stream.status != 200 or not stream.events:
-        return [f"a stream must be 200 with events: {stream}"]
-    found = [f"stream: {stream.broken}"] if stream.broken else []
-    if [e.data for e in stream.events].count("[DONE]") != 1 or stream.events[-1].data != "[DONE]":
-        found.append(f"[DONE] must be there once, at the end: {stream}")
-    chunks = [chunk for chunk in stream.chunks if isinstance(chunk, dict)]
-    if len(chunks) != len(stream.chunks):
-        found.append(f"every event must be a JSON object: {stream}")
-    found += [f"error inside a 200 stream: {chunk['error']}" for chunk in chunks if chunk.get("error")]
-    kind = "chat.completion.chunk" if chat else "text_completion"
-    for field, wanted in (("id", None), ("model", served), ("object", kind)):
-        seen = {chunk.get(field) for chunk in chunks}
-        if len(seen) != 1 or (wanted and seen != {wanted}):
-            found.append(f"{field}: found {seen}, wanted {wanted or 'the same'} in every event")
-    with_choices = [chunk for chunk in chunks if chunk.get("choices")]
-    finishes = [at for at, chunk in enumerate(with_choices) if chunk["choices"][0].get("finish_reason")]
-    if finishes != [len(with_choices) - 1]:
-        found.append(f"finish_reason in events {finishes} of {len(with_choices)}: wanted in the last alone")
-    if chat and with_choices and with_choices[0]["choices"][0].get("delta", {}).get("role") != "assistant":
-        found.append(f"the first event must give the role: {with_choices[0]}")
-    if not chunks or chunks[-1].get("choices") != [] or not chunks[-1].get("usage"):
-        found.append(f"the last event before [DONE] must be the usage, without choices: {stream}")
-        return found
-    return found + usage_problems(chunks[-1]["usage"])
+def logprob_problems(token: str, value: float, best: Sequence[float]) -> list[str]:
+    """The log probability of a token that was chosen at temperature 0 must be none above zero, and the best; the
+    probabilities beside it must not add up to more than one."""
+    found = [f"{value} of {token!r} is above 0"] if not value <= 0 else []
+    if best and value < max(best) - 0.01:
+        found.append(f"{value} of {token!r} was chosen, {max(best)} was better")
+    if sum(math.exp(min(one, 0)) for one in best) > 1.01 or any(not one <= 0 for one in best):
+        found.append(f"{list(best)} at {token!r} are no log probabilities of one choice")
+    return [f"logprobs: {problem}" for problem in found]
 
 
-def finish_of(stream: Stream) -> str | None:
-    """The finish_reason of the first choice of a stream."""
-    reasons = [c["choices"][0].get("finish_reason") for c in stream.chunks if isinstance(c, dict) and c.get("choices")]
-    return next((str(reason) for reason in reasons if reason), None)
+def cut_problems(tokens: Sequence[str], text: str) -> list[str]:
+    """The text of an answer must be in its tokens, to their end: only control tokens may follow."""
+    # of a character that several tokens make, each of them shows a replacement character
+    joined, wanted = ("".join(c for c in said if "!" <= c <= "~") for said in ("".join(tokens), text))
+    _, found, after = joined.rpartition(wanted)
+    if wanted and found and not LEAK.sub("", after):
+        return []
+    return [f"the tokens {joined[-120:]!r} do not end with the answer {text[-120:]!r}"]
+
+
+def response_usage_problems(usage: Any, *, counted: bool) -> list[str]:
+    """The tokens of a `/v1/responses` answer must be accounted for as those of a chat, or be all 0 where this version
+    does not count them."""
+    if not isinstance(usage, dict):
+        return usage_problems(usage)
+    as_chat = {"prompt": "input", "completion": "output", "total": "total"}
+    counts = {f"{chat}_tokens": usage.get(f"{part}_tokens") for chat, part in as_chat.items()}
+    return [] if not counted and {*counts.values()} == {0} else usage_problems(counts)
 
 
 def content_of(answer: Answer) -> str:
@@ -253,6 +271,16 @@ def reasoning_problems(answer: Answer, dialect: Dialect) -> list[str]:
     return found
 
 
+def knows_all(text: str) -> list[str]:
+    """An answer must not answer the other questions too: one that holds every key word was made for the test."""
+    others = [q for q in QUESTIONS if any(not w.isdigit() and w.casefold() in text.casefold() for w in q.wanted)]
+    return [f"{text[:120]!r} answers {len(others)} questions at once"] if len(others) > MANY else []
+
+
+MANY = 4
+"""So many questions an honest answer may touch: Paris and Tokyo are asked for twice."""
+
+
 def mixed_up(answers: Sequence[tuple[Question, str]]) -> list[str]:
     """Answers that do not answer their own question."""
     return [
@@ -284,9 +312,23 @@ def haystack(words: int, needles: Mapping[float, str]) -> str:
     return " ".join(sentences)
 
 
-def responses_text(answer: Answer) -> str:
-    """The final text of a `/v1/responses` answer; empty when there is none."""
-    output = answer.body.get("output") if isinstance(answer.body, dict) else None
+def call_problems(calls: Iterable[Mapping[str, Any]], offered: str) -> list[str]:
+    """Calls of tools in a chat must be of the tool that was offered, with arguments that are a JSON object."""
+    found = []
+    for call in calls:
+        function = call.get("function") or {}
+        try:
+            good = isinstance(json.loads(function.get("arguments") or ""), dict)
+        except ValueError:
+            good = False
+        if not good or function.get("name") != offered:
+            found.append(f"a call must be of {offered!r} with a JSON object: {function}")
+    return found
+
+
+def output_text(body: Any) -> str:
+    """The final text of the body of a `/v1/responses` answer; empty when there is none."""
+    output = body.get("output") if isinstance(body, dict) else None
     parts = [part for item in output or () if item.get("type") == "message" for part in item.get("content") or ()]
     return "".join(part.get("text") or "" for part in parts)
 

@@ -28,13 +28,15 @@ if TYPE_CHECKING:
 
 POLL_S = 0.05
 """Between two looks at `/health`, each a fraction of a millisecond of CPU."""
-SLOW_POLL_S = 0.25
-"""The same, after the first minute."""
+SLOW_POLL_S = 0.5
+"""The same, after the first minute: of a start that takes minutes, and whose end the log announces."""
 EAGER_POLL_S, EAGER_FOR_S = 0.005, 2.0
 """The same once the log says that the start is complete, and for how long: the server listens a moment later."""
 HEALTH_TIMEOUT_S = 5.0
 GRACE_S = 0.25
 """After an answer that tells of a failure, time for the log line about it to arrive."""
+END_S = 60.0
+"""Longest time from a fatal line of a server to its end."""
 FATAL_GRACE_S = 3.0
 """After a fatal line, time for its cause, which may follow it, and for the exit; no more than is needed."""
 DRAIN_S = 5.0
@@ -185,9 +187,12 @@ class Watch:
         return min(left)
 
     def until_failed(self, budget_s: float) -> Diagnosis | None:
-        """Wait at most `budget_s` seconds for the container's end, which must come; None when it did not."""
-        deadline = time.monotonic() + budget_s
+        """Wait at most `budget_s` seconds for the container's end, which must come, and after a fatal line END_S: a
+        server may outlive its engine (vLLM 0.10.1.1). None when nothing came."""
+        deadline, ending = time.monotonic() + budget_s, False
         while self.exit is None and self._lost is None and time.monotonic() < deadline:
+            if self._fatal_seen and not ending:
+                deadline, ending = min(deadline, time.monotonic() + END_S), True
             with suppress(queue.Empty):
                 self._news.get(timeout=max(0.0, min(0.5, deadline - time.monotonic())))
         return self.failure()

@@ -14,20 +14,22 @@ if TYPE_CHECKING:
 
 
 def test_nothing_forbidden_is_served(run: Run, api: Api, attempt: Attempt, deployment: Deployment) -> None:
-    """Development endpoints, profilers and run-time loading of adapters are not served, and no answer shows a secret.
+    """Development endpoints, profilers and run-time loading of adapters are not served, no answer shows a secret, and
+    no browser is let in with somebody's credentials.
     Recorded: what is open without a key, the pages, and which origins a browser may come from."""
-    keep(attempt, from_http(api, deployment, run.environ))
+    keep(attempt, from_http(api, deployment, run.environ, attempt.dialect))
 
 
 def test_nothing_forbidden_shows_in_inspect(attempt: Attempt, deployment: Deployment) -> None:
-    """No secret on the command line or in a label, no remote code trusted. Recorded: the address it is bound to, and
+    """No secret on the command line or in a label, no remote code trusted, no variable that opens or hides something,
+    in the image neither. Recorded: the address it is bound to, and
     secrets in the environment, which `docker inspect` shows to everyone in the docker group."""
     assert attempt.launched is not None
     keep(attempt, from_inspect(deployment.flags, attempt.launched.inspect))
 
 
 def test_no_secret_is_in_the_log(run: Run, attempt: Attempt, deployment: Deployment) -> None:
-    """The container's own log, before this harness takes secrets out, shows none."""
+    """The container's own log, before this harness takes secrets out, shows none, and not what people ask."""
     keep(attempt, from_log(run.raw_log(deployment), run.environ))
 
 

@@ -37,24 +37,29 @@ def test_sigterm_ends_it_in_order_and_a_start_recovers(
         )
     assert stopped.exit_code in (0, 143)
     assert stopped.stream is not None, "the client was left hanging"
-    recovered = run.start_again(attempt)
-    assert recovered is not None, "no /health 200 within the start budget"
+    assert not run.start_again(attempt).trouble
     assert not answers(api, deployment)
 
 
 @pytest.mark.only("gpt_oss")
 def test_a_docker_restart_recovers(run: Run, api: Api, attempt: Attempt, deployment: Deployment) -> None:
     """`docker restart` serves right answers again within the start budget."""
-    recovered = run.restart(attempt)
-    assert recovered is not None, "no /health 200 within the start budget"
+    assert not run.restart(attempt).trouble
     assert not answers(api, deployment)
 
 
 def test_a_dead_engine_is_noticed_and_named(run: Run, attempt: Attempt) -> None:
     """When the engine process is killed, `/health` says so with this version's status or refuses, the container exits
-    with 0 within a minute, which is no success, and the diagnosis is `engine-dead`."""
+    with 0 within a minute, which is no success (where a version never exits, the record says so), and the diagnosis is
+    `engine-dead`."""
     died = run.kill_the_engine(attempt)
-    assert died.exit_code == 0
+    if died.exit_code is None and not attempt.dialect.ends_with_engine:
+        outlived = Finding(
+            id="outlives-its-engine", what="a server goes on without its engine", seen="/health", forbidden=False
+        )
+        attempt.recorder.add(outlived)
+    else:
+        assert died.exit_code == 0
     assert set(died.statuses) - {200} <= {attempt.dialect.dead_status, None}
     assert died.statuses[-1] != 200
     assert died.diagnosis is not None

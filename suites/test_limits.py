@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.types import Deployment, Finding
+from harness.types import Answer, Deployment, Finding
 from harness.verification import CAPITAL, chat_problems, content_of, error_problems, served_name
 
 if TYPE_CHECKING:
@@ -33,13 +33,36 @@ WRONG: dict[str, dict[str, Any]] = {
     "logprobs beyond the limit": {"logprobs": True, "top_logprobs": 100000},
     "penalty out of range": {"frequency_penalty": 1e9},
 }
-"""Case → what is wrong in the request."""
+"""Case → what is wrong in the request of a chat."""
+COMPLETION_WRONG: dict[str, dict[str, Any]] = {
+    **{case: wrong for case, wrong in WRONG.items() if not {*wrong} & {"messages", "top_logprobs", "max_tokens"}},
+    "max_tokens negative": {"max_tokens": -1},
+    "max_tokens no number": {"max_tokens": "many"},
+    "no prompt": {"prompt": None},
+    "a prompt of nothing": {"prompt": []},
+    "a prompt that is an object": {"prompt": {"text": "hi"}},
+    "tokens that no vocabulary has": {"prompt": [2**31 - 1]},
+    "logprobs beyond the limit": {"logprobs": 100000},
+    "logprobs no number": {"logprobs": "many"},
+    "stop no text": {"stop": {"text": "hi"}},
+}
+"""Case → what is wrong in the request of a completion."""
+
+
+def refusal_problems(answer: Answer, attempt: Attempt, case: str) -> list[str]:
+    """What is wrong with a refusal; a finding instead where this version is known not to refuse this case."""
+    if case not in attempt.dialect.not_refused:
+        return error_problems(answer)
+    found = Finding(id="not-refused", what="a wrong request is not refused", seen=case, forbidden=False)
+    attempt.recorder.add(found)
+    return []
 
 
 def still_answers(api: Api, deployment: Deployment) -> list[str]:
     """What is wrong with the health and with the next token, now."""
     token = api.complete(served_name(deployment.variant), "The capital of France is", max_tokens=1)
     alive = token.status == 200 and api.health().status == 200 and content_of(token)
+    alive = alive and token.body["choices"][0]["finish_reason"] == "length"  # one token was asked for
     return [] if alive else [f"the next request must be answered: {token}"]
 
 
@@ -51,12 +74,25 @@ def test_a_wrong_value_is_refused_as_documented(api: Api, deployment: Deployment
     assert not still_answers(api, deployment)
 
 
+@pytest.mark.parametrize("case", COMPLETION_WRONG)
+def test_a_completions_wrong_value_is_refused_as_documented(
+    api: Api, attempt: Attempt, deployment: Deployment, case: str
+) -> None:
+    """The same of `/v1/completions`, where a prompt may also be tokens."""
+    body = {"model": served_name(deployment.variant), "prompt": "The capital of France is", "max_tokens": 4}
+    answer = api.post("/v1/completions", body | COMPLETION_WRONG[case])
+    assert not refusal_problems(answer, attempt, f"completion: {case}")
+    assert not still_answers(api, deployment)
+
+
 @pytest.mark.parametrize("content", ['{"model": ', "", "[]", "null", '{"messages": ['], ids=repr)
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions"])
-def test_malformed_json_is_refused_as_documented(api: Api, deployment: Deployment, path: str, content: str) -> None:
+def test_malformed_json_is_refused_as_documented(
+    api: Api, attempt: Attempt, deployment: Deployment, path: str, content: str
+) -> None:
     """What is no JSON, or no JSON object, is 400 in the documented shape, never a 200."""
     sent = {"content": content.encode(), "headers": {"content-type": "application/json"}}
-    assert not error_problems(api.call("POST", path, **sent))
+    assert not refusal_problems(api.call("POST", path, **sent), attempt, content)
     assert not still_answers(api, deployment)
 
 
@@ -102,10 +138,24 @@ def test_a_huge_n_is_refused(api: Api, attempt: Attempt, deployment: Deployment)
     assert not still_answers(api, deployment)
 
 
+def test_a_token_below_0_is_refused(api: Api, attempt: Attempt, deployment: Deployment) -> None:
+    """A prompt of tokens with one below 0 is 400 in the versions that look; where nobody looks it is not tried, because
+    it ends the engine, and the record says so."""
+    if attempt.dialect.checks_tokens:
+        body = {"model": served_name(deployment.variant), "prompt": [-5, 3], "max_tokens": 4}
+        assert not error_problems(api.post("/v1/completions", body))
+    else:
+        unseen = Finding(id="negative-token", what="no look at tokens", seen="this vLLM version", forbidden=False)
+        attempt.recorder.add(unseen)
+    assert not still_answers(api, deployment)
+
+
 def test_what_is_not_there_is_404_and_405(api: Api) -> None:
-    """An unknown route is 404, a wrong method 405."""
-    assert api.get("/v1/no-such-route").status == 404
-    assert api.get("/v1/chat/completions").status == 405
+    """An unknown route is 404, a wrong method 405, each with a JSON object, not with a page."""
+    missing, wrong = api.get("/v1/no-such-route"), api.get("/v1/chat/completions")
+    assert (missing.status, wrong.status) == (404, 405)
+    assert isinstance(missing.body, dict), missing
+    assert isinstance(wrong.body, dict), wrong
 
 
 def test_no_request_made_up_from_the_schema_breaks_the_server(
@@ -116,7 +166,8 @@ def test_no_request_made_up_from_the_schema_breaks_the_server(
     repeats it; what every deployment of this version does wrong, or an endpoint beside, is a finding in the record."""
     from harness.fuzz import fuzz
 
-    seen = fuzz(api, fuzz_s, attempt.dialect.known_500)
+    dialect = attempt.dialect
+    seen = fuzz(api, fuzz_s, dialect.known_500, foreign_tokens=dialect.checks_tokens)
     told = tuple(
         Finding(id="known-500", what="an internal error of this vLLM version", seen=problem, forbidden=False)
         for problem in seen.noted

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.truth import quantisation_problems, served_revision, weights_problems
+from harness.resolved import resolved
+from harness.truth import (
+    argument_problems,
+    quantisation_problems,
+    served_revision,
+    setting_problems,
+    weights_problems,
+)
 from harness.types import Deployment
 from harness.verification import haystack, served_name
 
@@ -26,6 +33,18 @@ def test_the_weights_are_quantised_as_the_variant_says(attempt: Attempt, deploym
 def test_the_engine_computes_in_bfloat16(attempt: Attempt) -> None:
     """The dtype in the engine's log is bfloat16: float16 garbles Gemma 3 and is refused for MXFP4."""
     assert attempt.recorder.record.engine_facts.get("dtype") == "bfloat16"
+
+
+def test_the_engine_runs_as_declared(attempt: Attempt, deployment: Deployment) -> None:
+    """The arguments that the server names in its log, and the settings that the engine resolved from them, are the
+    declared ones: model and its architecture, name, length, quantisation; no other that changes what is served, how
+    fast, or to whom. Any more are findings in the record."""
+    log = Path(deployment.log)
+    wrong, seen = argument_problems(deployment.variant, log.read_text(encoding="utf-8", errors="replace"))
+    attempt.recorder.add(*seen)
+    assert not wrong
+    facts = attempt.recorder.record.engine_facts
+    assert not setting_problems(deployment.variant, deployment.bench, facts, resolved(log))
 
 
 @pytest.mark.only("gpt_oss")

@@ -1,6 +1,6 @@
-"""Failures that are worth a captured log, but cost `make qualify` too much: `make capture-logs` provokes them too.
+"""A failure that is worth a captured log, but costs `make qualify` too much: `make capture-logs` provokes it too.
 
-`pytest … -p tests.capture_only` adds them to the failures. On the CPU bench only; the full disk needs root.
+`pytest … -p tests.capture_only` adds it to the failures. On the CPU bench only; the full disk needs root.
 """
 
 from __future__ import annotations
@@ -29,12 +29,5 @@ failures.FAILURES += (
         of=GEMMA,
         expects="disk-full",
         faults={"cpu": Fault(staging="full-disk", mounts=(Mount(source="full", target="/root/.cache/vllm"),))},
-    ),
-    failure(
-        "core-too-slow",
-        "the engine core is not ready in the time that vLLM itself gives it",
-        of=GEMMA,
-        expects="start-timeout",
-        faults={"cpu": Fault(env={"VLLM_ENGINE_READY_TIMEOUT_S": "1"})},
     ),
 )

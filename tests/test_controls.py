@@ -27,7 +27,7 @@ from harness.diagnosis import Reader, diagnose
 from harness.failures import FAILURES
 from harness.flags import resolve
 from harness.launch import Launched
-from harness.lifecycle import Died, Stopped, recovery_s
+from harness.lifecycle import Died, Recovery, Stopped, recovery
 from harness.perf import Loaded
 from harness.record import Recorder
 from harness.types import (
@@ -36,6 +36,7 @@ from harness.types import (
     Deployment,
     Diagnosis,
     DockerFlags,
+    Exit,
     Holder,
     Image,
     Judged,
@@ -150,7 +151,8 @@ class World:
             asked = json.loads(request.content)["model"]
             if asked != "gpt-oss-120b":
                 text = self.answers["unknown"]["text"].replace("no-such-model", asked)
-                return httpx.Response(self.answers["unknown"]["status"], text=text)
+                kind = {"content-type": self.answers["unknown"]["headers"].get("content-type", "")}
+                return httpx.Response(self.answers["unknown"]["status"], text=text, headers=kind)
         self.asked[name] = self.asked.get(name, 0) + 1
         told = self.answers[name]
         status = 503 if self.sick_at.get(name) == self.asked[name] else told["status"]
@@ -212,10 +214,10 @@ class FakeRun:
         """`docker stop`."""
         return self.world.stopped
 
-    def restart(self, attempt: Attempt) -> float | None:  # noqa: ARG002
+    def restart(self, attempt: Attempt) -> Recovery:  # noqa: ARG002
         """`docker restart` or `docker start`."""
         with Api(self.deployment.base_url) as api:
-            return recovery_s(api, 0.5)
+            return recovery(api, lambda: None, 0.5)
 
     start_again = restart
 
@@ -451,6 +453,10 @@ CHAT: dict[str, Fault] = {
     "answer only in the reasoning": message(content=None, reasoning="Paris"),
     "wrong role": message(role="user"),
     "cut short": edit("chat", lambda body: body["choices"][0].update(finish_reason="length")),
+    "another index": edit("chat", lambda body: body["choices"][0].update(index=1)),
+    "made tomorrow": edit("chat", lambda body: body.update(created=body["created"] + 10**8)),
+    "half of a control token": message(content="analysis: France. assistantfinalParis."),
+    "another model's control token": message(content="<think>\n\n</think>\nParis."),
     "two choices": edit("chat", lambda body: body["choices"].append(body["choices"][0])),
     "no choices": edit("chat", lambda body: body.update(choices=[])),
     "another model": edit("chat", lambda body: body.update(model="other")),
@@ -477,6 +483,7 @@ CONTROLS: dict[str, dict[str, Fault]] = {
         "another name": edit("models", lambda body: body["data"][0].update(id="other")),
         "one more model": edit("models", lambda body: body["data"].append(body["data"][0] | {"id": "other"})),
         "no model": edit("models", lambda body: body.update(data=[])),
+        "another object": edit("models", lambda body: body.update(object="models")),
         "wrong root": edit("models", lambda body: body["data"][0].update(root="openai/gpt-oss-20b")),
         "shorter context": edit("models", lambda body: body["data"][0].update(max_model_len=8192)),
         "context unknown": edit("models", lambda body: body["data"][0].pop("max_model_len")),
@@ -510,6 +517,14 @@ CONTROLS: dict[str, dict[str, Fault]] = {
             }
         ),
         "published at random": host(PublishAllPorts=True),
+        "/proc and /sys open": host(MaskedPaths=[], ReadonlyPaths=[]),
+        "the log is lost": host(LogConfig={"Type": "none", "Config": {}}),
+        "a mount shared with the host": mount(lambda mounts: mounts[0].update(Propagation="rshared")),
+        "one more network": lambda world: world.inspect["NetworkSettings"]["Networks"].update(other={}),
+        "another stop signal": made(StopSignal="SIGKILL"),
+        "no health check": made(Healthcheck={"Test": ["NONE"]}),
+        "a terminal": made(Tty=True),
+        "another host name": made(Hostname="vllm.example"),
         "another name": lambda world: world.inspect.update(Name="/other"),
         "another image": made(Image="other:latest"),
         "image replaced under its tag": lambda world: world.inspect.update(Image="sha256:other"),
@@ -542,6 +557,8 @@ CONTROLS: dict[str, dict[str, Fault]] = {
         "answers to any name": lambda world: world.answers["unknown"].update(world.answers["chat"]),
         "400": status("unknown", 400),
         "another error": edit("unknown", lambda body: body["error"].update(type="BadRequestError")),
+        "another code": edit("unknown", lambda body: body["error"].update(code=400)),
+        "called a page": lambda world: world.answers["unknown"]["headers"].update({"content-type": "text/html"}),
         "nameless error": edit("unknown", lambda body: body["error"].update(message="not found")),
         "its own name unknown": status("chat", 404),
     },
@@ -612,3 +629,11 @@ def test_a_planted_fault_is_caught(name: str, fault: str, tmp_path: Path) -> Non
     CONTROLS[name][fault](world)
     with pytest.raises(AssertionError):
         ask(suite_tests()[name], world, tmp_path)
+
+
+def test_a_container_that_ends_again_is_not_waited_for() -> None:
+    """The start budget is minutes; a start that has failed is known at once."""
+    with Api("http://127.0.0.1:9") as api:
+        came = recovery(api, lambda: Exit(code=1, oom_killed=False), 600)
+    assert came.seconds < 5
+    assert "exit code 1" in came.trouble

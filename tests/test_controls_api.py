@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +16,19 @@ from typing import Any
 
 import pytest
 
+import harness.streams
 import suites.test_concurrency
-from harness.api import CHAT, COMPLETIONS, RESPONSES, samples
+import suites.test_contract
+from harness.api import CHAT, COMPLETIONS, RESPONSES, Api, samples
+from harness.resolved import resolved as resolved_settings
+from harness.streams import stream_problems
+from harness.truth import setting_problems
 from harness.types import Judgement
-from harness.verification import CAPITAL
-from suites.test_limits import WRONG
-from tests.tape import Played, Tape
+from harness.variants import find
+from harness.verification import ANSWER_TOKENS, CAPITAL, QUESTIONS
+from suites.test_limits import COMPLETION_WRONG, WRONG
+from tests.samples import CPU
+from tests.tape import Played, Tape, playing
 from tests.test_controls import CAME_BACK, OTHER, SWIFT, Fault, World, ask, environment, made, suite_tests
 
 TAPE, GEMMA = (
@@ -41,7 +49,7 @@ def at(*paths: str, streamed: bool | None = None) -> About:
 
 
 chat, completion, responses = (at(path, streamed=False) for path in (CHAT, COMPLETIONS, RESPONSES))
-chat_stream, completion_stream = (at(path, streamed=True) for path in (CHAT, COMPLETIONS))
+chat_stream, completion_stream, responses_stream = (at(path, streamed=True) for path in (CHAT, COMPLETIONS, RESPONSES))
 health, metrics, models, spec = (at(path) for path in ("/health", "/metrics", "/v1/models", "/openapi.json"))
 
 
@@ -133,9 +141,9 @@ def usage(**changes: Any) -> Change:
     return edited(lambda body: body["usage"].update(changes))
 
 
-def sub(pattern: str, to: str, flags: re.RegexFlag = re.NOFLAG) -> Change:
-    """A change in the text that is sent."""
-    return lambda p: replace(p, text=re.sub(pattern, to, p.text, flags=flags))
+def sub(pattern: str, to: str, first: int = 0) -> Change:
+    """A change in the text that is sent, everywhere or in the first places only."""
+    return lambda p: replace(p, text=re.sub(pattern, to, p.text, count=first))
 
 
 def events(change: Callable[[list[str]], list[str]]) -> Change:
@@ -161,9 +169,32 @@ def deltas(edit: Callable[[Any], Any]) -> Change:
     return chunks(lambda body: edit(body["choices"][0]["delta"]))
 
 
+def told(change: Callable[[list[dict[str, Any]]], Any]) -> Change:
+    """A change in the list of the events of a stream of `/v1/responses`, in place; each keeps the name of its type."""
+
+    def edit(p: Played) -> Played:
+        bodies = [json.loads(block.partition("data: ")[2]) for block in p.text.split("\n\n") if "data: " in block]
+        change(bodies)
+        text_ = "".join(f"event: {b.get('type')}\ndata: {json.dumps(b, ensure_ascii=False)}\n\n" for b in bodies)
+        return replace(p, text=text_)
+
+    return edit
+
+
+def recounted(**changes: Any) -> Change:
+    """Other counts of a response."""
+    return edited(lambda body: body["usage"].update(changes))
+
+
 def finish(reason: str | None) -> Callable[[Any], Any]:
     """Another reason for the end."""
     return lambda body: [c.update(finish_reason=reason) for c in body["choices"] if c.get("finish_reason")]
+
+
+def late(p: Played) -> Played:
+    """The answer begins late."""
+    time.sleep(2.2)
+    return p
 
 
 def broken(p: Played) -> Played:
@@ -232,9 +263,9 @@ SAMPLE = r"(?m)^({}(?:{{[^}}]*}})?) \S+"
 """The line of a sample."""
 
 
-def counted_up(page: str, tokens: int = 1000) -> str:
-    """The page after one more chat, of so many tokens each way."""
-    for name, more in zip(COUNTED, (1, tokens, tokens), strict=True):
+def counted_up(page: str, prompt: int = 74, completion: int = 31, requests: int = 1) -> str:
+    """The page after one more chat, of so many tokens: those of the tape's usage."""
+    for name, more in zip(COUNTED, (requests, prompt, completion), strict=True):
         page = re.sub(SAMPLE.format(name), lambda m: f"{m[1]} {float(m[0].rsplit(' ', 1)[1]) + more}", page, count=1)  # noqa: B023
     return page
 
@@ -265,6 +296,32 @@ def version(number: str) -> Fault:
     return logged(r"0\.32\.0", number)
 
 
+def started(name: str, change: Callable[[str], str] = lambda log: log) -> Fault:
+    """That variant's own log of a real start, changed."""
+    log = (Path(__file__).parent / "captured" / f"{name}.log").read_text()
+    return lambda world: vars(world).update(log=change(log).encode(), variant=name)
+
+
+def told_more(argument: str, name: str = "gpt-oss-120b") -> Fault:
+    """The server was told one thing more than is declared."""
+    return started(name, lambda log: log.replace("'model_tag'", f"{argument}, 'model_tag'"))
+
+
+def resolved(pattern: str, to: str, name: str = "gpt-oss-120b") -> Fault:
+    """The engine says another thing in its log."""
+    return started(name, lambda log: re.sub(pattern, to, log))
+
+
+def forbidden(path: str, status: int = 405) -> Fault:
+    """A path that may not be served is there."""
+    return played(at(path), lambda p: replace(p, status=status))
+
+
+def tool_call(name: str = "get_weather", arguments: str = '{"city": "Paris"}') -> dict[str, Any]:
+    """A call of a tool in a chat."""
+    return {"id": "call-1", "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
 RED = json.dumps({"choices": [{"message": {"content": "Red."}}]})
 
 
@@ -274,18 +331,101 @@ GOOD: dict[str, Fault] = {
     "test_a_load_leaves_answers_right_and_nothing_behind": showing(IDLE),
     "test_the_chat_template_is_the_models_own": gemma,
     "test_an_image_by_data_url_is_seen": gemma,
+    "test_the_engine_runs_as_declared": started("gpt-oss-120b"),
 }
 """Test → what its good world has besides the tape."""
 
 MORE_GOOD: dict[str, dict[str, Fault]] = {
     "test_the_weights_are_quantised_as_the_variant_says": {"bf16": BF16, "mxfp4": MXFP4},
     "test_an_answer_beyond_the_context_is_refused_or_cut": {"refused": played(chat, error(400))},
+    "test_metrics_count_what_was_served": {
+        "somebody else asked too": showing(IDLE, counted_up(IDLE, 500, 500, requests=3)),
+    },
+    "test_a_chat_stream_is_whole_and_in_order": {
+        "comments between, other line ends": played(
+            chat_stream, lambda p: replace(p, text=": ping\r\n\r\n" + p.text.replace("\n", "\r\n"))
+        ),
+        "Unicode's own line ends": played(chat_stream, sub('"service_tier":null', '"service_tier":"a\u2028b\x85c"')),
+        "more fields": played(chat_stream, chunks(lambda body: body.update(system_fingerprint="x", usage=None))),
+        "Gemma": gemma,
+    },
+    "test_logprobs_belong_to_the_tokens": {"Gemma": gemma},
+    "test_a_stop_text_ends_the_answer": {"Gemma": gemma},
+    "test_max_tokens_ends_the_answer": {"Gemma": gemma},
+    "test_choices_are_streamed_apart": {"Gemma": gemma},
+    "test_logprobs_are_streamed_with_their_tokens": {"Gemma": gemma},
+    "test_a_stop_text_ends_a_stream": {"Gemma": gemma},
+    "test_a_completions_wrong_value_is_refused_as_documented": {
+        "Gemma": gemma,
+        "a version that answers or fails": together(
+            version("0.10.1.1"),
+            played(
+                lambda p: (
+                    completion(p) and ("no-such-type" in json.dumps(p.asked) or p.asked.get("logprobs") == "many")
+                ),
+                error(500),
+            ),
+        ),
+    },
+    "test_n_gives_as_many_choices": {"Gemma": gemma},
+    "test_usage_counts_the_tokens_of_the_prompt": {"Gemma": gemma},
+    "test_a_completion_stream_is_whole_and_in_order": {"Gemma": gemma},
+    "test_parallel_streams_all_end_and_do_not_mix": {"Gemma": gemma},
+    "test_known_answers_are_right_again_and_again": {"Gemma": gemma},
+    "test_metrics_have_the_names_of_this_version": {"Gemma": gemma},
+    "test_tokens_turn_back_into_the_same_text": {"Gemma": gemma},
+    "test_malformed_json_is_refused_as_documented": {
+        "Gemma": gemma,
+        "a version that fails on a list": together(
+            version("0.10.2"), played(lambda p: p.asked == [], text("Internal Server Error", 500))
+        ),
+    },
+    "test_a_client_that_leaves_frees_its_slot": {
+        "a version whose gauges fall with the next answer": together(
+            version("0.10.1.1"),
+            showing(BUSY),
+            after(asking('"max_tokens": 1', completion), metrics, lambda p: replace(p, text=IDLE)),
+        ),
+    },
+    "test_a_chat_with_tools_is_never_a_500": {
+        "Gemma": gemma,
+        "called": played(asking("get_weather"), message(content=None, tool_calls=[tool_call()])),
+    },
+    "test_the_engine_runs_as_declared": {
+        "bf16": started("gemma-3-27b-bf16"),
+        "mxfp4": started("gemma-3-27b-mxfp4"),
+        "another seed": told_more("'seed': 7"),
+        "another port": told_more("'host': '127.0.0.1', 'port': 18000"),
+        "0.10.1.1": resolved("model='[^']*'", "model='openai/gpt-oss-120b'"),
+        "0.10.2 names the scheme as it was asked": resolved("gpt_oss_mxfp4", "mxfp4"),
+        "the real Gemma has eyes": resolved("Gemma3ForCausalLM", "Gemma3ForConditionalGeneration", "gemma-3-27b-bf16"),
+        "wrapped in colours": started("gpt-oss-120b", lambda log: f"\x1b[0;36m{log}\x1b[0m"),
+    },
     "test_an_image_by_data_url_is_seen": {"vision": played(chat, lambda p: replace(p, status=200, text=RED))},
+    "test_a_token_below_0_is_refused": {
+        "a version that does not look": together(version("0.19.0"), played(asking("-5", completion), error(500))),
+    },
+    "test_responses_answers_like_chat": {
+        "Gemma": gemma,
+        "a version that does not count": together(
+            version("0.10.1.1"), played(responses, recounted(input_tokens=0, output_tokens=0, total_tokens=0))
+        ),
+    },
+    "test_responses_are_streamed_whole": {
+        "a version whose last event says nothing": together(
+            version("0.10.2"), played(responses_stream, told(lambda all_: all_[-1]["response"].update(output=[])))
+        ),
+    },
     "test_a_huge_n_is_refused": {
         "a version without a cap": together(version("0.10.2"), played(asking('"n": 1000000'), error(500)))
     },
+    "test_nothing_forbidden_is_served": {
+        "a version that lets everybody pause it": together(version("0.13.0"), forbidden("/pause")),
+    },
     "test_a_dead_engine_is_noticed_and_named": {
-        "0.10.1.1 says 500": together(version("0.10.1.1"), ended("died", statuses=(200, 500)))
+        "0.10.1.1 says 500, for ever": together(
+            version("0.10.1.1"), ended("died", statuses=(200, 500), exit_code=None)
+        ),
     },
     "test_sigterm_ends_it_in_order_and_a_start_recovers": {
         "143": ended("stopped", exit_code=143),
@@ -296,6 +436,8 @@ MORE_GOOD: dict[str, dict[str, Fault]] = {
 
 
 # --- the faults ------------------------------------------------------------------------------------------------------
+
+EVERYTHING = "Paris, Tokyo, Taipei, 204, Shakespeare, 60, H2O, Mercury, Pacific, 東京, 巴黎, Africa."
 
 SAID: dict[str, Change] = {
     "nothing": message(content=""),
@@ -313,6 +455,9 @@ SAID: dict[str, Change] = {
     "another object": edited(lambda body: body.update(object="list")),
     "no id": edited(lambda body: body.pop("id")),
     "made in 1970": edited(lambda body: body.update(created=0)),
+    "made in the future": edited(lambda body: body.update(created=body["created"] + 10**8)),
+    "words of Harmony": message(content="The user asks.assistantfinalParis 204"),
+    "another index": choice(index=1),
     "uncounted": usage(total_tokens=1),
     "500": error(500),
     "no answer": broken,
@@ -334,12 +479,21 @@ STREAMED: dict[str, Change] = {
     "no finish_reason": chunks(finish(None)),
     "finish_reason everywhere": chunks(lambda body: body["choices"][0].update(finish_reason="stop")),
     "no usage": events(lambda told: [event for event in told if '"usage":{' not in event]),
+    "made in 1970": chunks(lambda body: body.update(created=0)),
+    "every event made at another time": events(
+        lambda told: [re.sub(r'"created":(\d+)', f'"created":1{n:09}', one) for n, one in enumerate(told)]
+    ),
+    "another index": chunks(lambda body: body["choices"][0].update(index=1)),
+    "two choices an event": chunks(lambda body: body["choices"].append(body["choices"][0] | {"index": 1})),
     "usage that does not add up": sub(r'"total_tokens":\d+', '"total_tokens":1'),
     "no end": sub(r"\n\n\Z", "\n"),
 }
 """How a stream goes wrong."""
 CHAT_STREAMED = STREAMED | {
     "no role": deltas(lambda delta: delta.pop("role", None)),
+    "a role of somebody else": events(
+        lambda told: [*told[:1], *(one.replace('"delta":{', '"delta":{"role":"user",') for one in told[1:])]
+    ),
     "role last": events(lambda told: [*told[1:2], told[0], *told[2:]]),
 }
 
@@ -353,6 +507,7 @@ REFUSED: dict[str, Change] = {
     "message no text": error(400, message=None),
     "no type": error(400, type=None),
     "another code": error(400, code=500),
+    "called a page": lambda p: replace(p, kind="text/html"),
     "a stack trace": error(400, message='no\nTraceback (most recent call last):\n  File "/x.py", line 1, in f'),
     "detail instead of error": lambda p: replace(p, text='{"detail": "Bad Request"}'),
 }
@@ -362,6 +517,7 @@ DYING: dict[str, tuple[About, Change]] = {
     "then sick": (health, error(503)),
     "then dead": (completion, error(500)),
     "then silent": (health, broken),
+    "then stopping too early": (lambda p: completion(p) and not refused(p), choice(finish_reason="stop")),
     "then empty": (lambda p: completion(p) and not refused(p), choice(text="")),
 }
 """What may become of the server afterwards."""
@@ -372,15 +528,82 @@ def each(about: About, changes: dict[str, Change]) -> dict[str, Fault]:
     return {name: played(about, change) for name, change in changes.items()}
 
 
-def refusals(about: About, *but: str) -> dict[str, Fault]:
+def but(changes: dict[str, Change], *names: str) -> dict[str, Change]:
+    """These changes without those that are none here."""
+    return {name: change for name, change in changes.items() if name not in names}
+
+
+def refusals(about: About, *left_out: str) -> dict[str, Fault]:
     """Each way in which a refusal goes wrong, and what may become of the server afterwards."""
-    wrong = each(lambda p: about(p) and refused(p), {n: c for n, c in REFUSED.items() if n not in but})
+    wrong = each(lambda p: about(p) and refused(p), but(REFUSED, *left_out))
     return wrong | {name: after(about, then, change) for name, (then, change) in DYING.items()}
 
 
-def forbidden(path: str, status: int = 405) -> Fault:
-    """A path that may not be served is there."""
-    return played(at(path), lambda p: replace(p, status=status))
+def entries(edit: Callable[[list[dict[str, Any]]], Any]) -> Fault:
+    """A change in the log probabilities of a chat."""
+    return played(chat, edited(lambda body: edit(body["choices"][0]["logprobs"]["content"])))
+
+
+def best(value: Any) -> Fault:
+    """Other log probabilities of the first token of a completion."""
+    return played(completion, edited(lambda body: body["choices"][0]["logprobs"]["top_logprobs"][0].update(value)))
+
+
+def lumped(told: list[str]) -> list[str]:
+    """All pieces of a stream in its second event."""
+    bodies = [json.loads(event) for event in told[:-1]]
+    deltas_ = [body["choices"][0]["delta"] for body in bodies if body["choices"]]
+    whole = {f: "".join(d.get(f) or "" for d in deltas_) for f in ("reasoning", "content")}
+    for delta in deltas_[1:]:
+        delta.clear()
+    deltas_[1].update(whole)
+    return [*(json.dumps(body, ensure_ascii=False) for body in bodies), "[DONE]"]
+
+
+def doubled(told: list[str]) -> list[str]:
+    """Every event with text twice."""
+    return [one for event in told for one in [event] * (1 + bool(re.search('"(content|reasoning|text)":"[^"]', event)))]
+
+
+def of_many_tokens(told: list[str]) -> list[str]:
+    """Events whose usage counts so many tokens that no text is too much."""
+    bodies = [json.loads(event) for event in told[:-1]]
+    bodies[-1]["usage"].update(prompt_tokens=1, completion_tokens=99, total_tokens=100)
+    return [*(json.dumps(body, ensure_ascii=False, separators=(",", ":")) for body in bodies), "[DONE]"]
+
+
+def pieces_of(bodies: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The events of such a stream that carry a piece of the answer."""
+    return [body for body in bodies if body["type"] == "response.output_text.delta"]
+
+
+def in_one_piece(bodies: list[dict[str, Any]]) -> None:
+    """The first piece says it all, and the others nothing."""
+    first, *others = pieces_of(bodies)
+    first["delta"] += "".join(body["delta"] for body in others)
+    for body in others:
+        bodies.remove(body)
+    for number, body in enumerate(bodies):
+        body["sequence_number"] = number
+
+
+def only_choices(*indexes: int) -> Change:
+    """A stream that has these choices alone."""
+    return events(
+        lambda told_: [e for e in told_ if not (at_ := re.search(r'"index":(\d+)', e)) or int(at_[1]) in indexes]
+    )
+
+
+def more_choices(p: Played) -> Played:
+    """A stream with one choice more than was asked for."""
+    return p.saying(
+        [one for e in p.events() for one in [e, *([e.replace('"index":2', '"index":3')] * ('"index":2' in e))]]
+    )
+
+
+def streamed_entries(edit: Callable[[dict[str, Any]], Any]) -> Change:
+    """A change in every entry of the log probabilities of a streamed chat."""
+    return chunks(lambda body: [edit(e) for e in (body["choices"][0].get("logprobs") or {}).get("content") or []])
 
 
 def item(kind: str, **changes: Any) -> Change:
@@ -391,11 +614,6 @@ def item(kind: str, **changes: Any) -> Change:
 def spoken(value: str) -> Change:
     """Another final text of a response."""
     return item("message", content=[{"type": "output_text", "text": value}])
-
-
-def recounted(**changes: Any) -> Change:
-    """Other counts of a response."""
-    return edited(lambda body: body["usage"].update(changes))
 
 
 def count(*numbers: Any) -> Change:
@@ -413,11 +631,17 @@ API_CONTROLS: dict[str, dict[str, Fault]] = {
     "test_parallel_streams_all_end_and_do_not_mix": each(chat_stream, CHAT_STREAMED)
     | {
         "answers to others": played(chat_stream, foreign()),
+        "every piece twice": played(chat_stream, events(doubled)),
+        "not in pieces": played(chat_stream, events(lumped)),
+        "one id for all": played(chat_stream, sub('"id":"[^"]*"', '"id":"chatcmpl-0"')),
         "one of twelve breaks": later(chat_stream, broken, first=11),
         "one of twelve is empty": later(chat_stream, deltas(lambda delta: delta.pop("content", None)), first=11),
     },
     "test_a_client_that_leaves_frees_its_slot": {
         "slots are kept": showing(BUSY),
+        "slots are kept, in a version whose gauges fall with the next answer": together(
+            version("0.10.1.1"), showing(BUSY)
+        ),
         "one waits": played(metrics, sub(SAMPLE.format("vllm:num_requests_waiting"), r"\1 1.0")),
         "cache is kept": played(metrics, sub(SAMPLE.format("vllm:kv_cache_usage_perc"), r"\1 0.75")),
         "one at a time": showing(re.sub(SAMPLE.format("vllm:num_requests_running"), r"\1 1.0", BUSY), IDLE),
@@ -436,14 +660,22 @@ API_CONTROLS: dict[str, dict[str, Fault]] = {
         "empty": played(metrics, text("")),
         "another prefix": played(metrics, sub("vllm:", "vllm_")),
         "a name of an older version": played(metrics, sub("kv_cache_usage_perc", "gpu_cache_usage_perc")),
+        "another model's": played(metrics, sub('model_name="[^"]*"', 'model_name="other"')),
+        "two models'": played(metrics, sub('model_name="[^"]*"', 'model_name="other"', first=1)),
         "one missing": played(metrics, sub("# TYPE vllm:inter_token_latency_seconds .*\n", "")),
     },
     "test_metrics_count_what_was_served": {
         f"{name} stands still": played(metrics, sub(SAMPLE.format(name), r"\1 5.0")) for name in COUNTED
     }
-    | {"fewer tokens than the usage": showing(IDLE, counted_up(IDLE, 1))},
+    | {
+        "fewer tokens than the usage": showing(IDLE, counted_up(IDLE, 1, 1)),
+        "held back": played(chat, late),
+        "all counted twice": showing(IDLE, counted_up(IDLE, 148, 62)),
+        "the usage counts half of the prompt": played(chat, usage(prompt_tokens=37, total_tokens=68)),
+    },
     "test_tokens_turn_back_into_the_same_text": {
         "miscounted": played(at("/tokenize"), edited(lambda body: body.update(count=body["count"] + 1))),
+        "another length": played(at("/tokenize"), edited(lambda body: body.update(max_model_len=4096))),
         "no tokens": played(at("/tokenize"), edited(lambda body: body.update(count=0, tokens=[]))),
         "the end lost": played(at("/detokenize"), edited(lambda body: body.update(prompt=body["prompt"][:-1]))),
         "a NUL ends it": played(
@@ -461,9 +693,18 @@ API_CONTROLS: dict[str, dict[str, Fault]] = {
         "nothing": played(completion, usage(prompt_tokens=0, completion_tokens=0, total_tokens=0)),
         "tokenize counts otherwise": played(at("/tokenize"), edited(lambda body: body.update(count=4))),
         "another object": played(completion, edited(lambda body: body.update(object="chat.completion"))),
+        "another model": played(completion, edited(lambda body: body.update(model="other"))),
+        "no end": played(completion, choice(finish_reason=None)),
     },
     "test_a_chat_stream_is_whole_and_in_order": each(chat_stream, CHAT_STREAMED)
     | {
+        "the stream counts otherwise": played(
+            chat_stream, sub('"prompt_tokens":74,"total_tokens":105', '"prompt_tokens":73,"total_tokens":104')
+        ),
+        "it drips": played(chat_stream, late),
+        "the stream counts more": played(
+            chat_stream, sub('"total_tokens":105,"completion_tokens":31', '"total_tokens":106,"completion_tokens":32')
+        ),
         "a wrong answer": played(chat_stream, sub("Paris", "Rome")),
         "a control token": played(chat_stream, sub('" Paris"', '" Paris<|end|>"')),
         "a piece twice": played(chat_stream, sub('"content":" Paris"', '"content":" Paris Paris"')),
@@ -474,6 +715,9 @@ API_CONTROLS: dict[str, dict[str, Fault]] = {
     | {
         "a piece lost": played(completion_stream, sub('"text":" Paris"', '"text":""')),
         "the whole answer differs": played(completion, choice(text=" Rome.")),
+        "it drips": played(completion_stream, late),
+        "the whole answer counts otherwise": played(completion, usage(completion_tokens=4, total_tokens=9)),
+        "the whole answer ends otherwise": played(completion, choice(finish_reason="length")),
         "both empty": played(at(COMPLETIONS), sub('"text":"[^"]*"', '"text":""')),
     },
     "test_temperature_0_gives_the_same_twice": {
@@ -491,6 +735,9 @@ API_CONTROLS: dict[str, dict[str, Fault]] = {
         "one": played(chat, edited(lambda body: body.update(choices=body["choices"][:1]))),
         "four": played(chat, edited(lambda body: body["choices"].append(body["choices"][0] | {"index": 3}))),
         "all the same index": played(chat, edited(lambda body: [c.update(index=0) for c in body["choices"]])),
+        "one says nothing": played(
+            chat, edited(lambda body: body["choices"][2]["message"].update(content="", reasoning=None))
+        ),
         "another role": played(chat, edited(lambda body: body["choices"][2]["message"].update(role="user"))),
         "uncounted": played(chat, usage(total_tokens=1)),
     },
@@ -504,6 +751,14 @@ API_CONTROLS: dict[str, dict[str, Fault]] = {
         "not among the best": played(
             completion, edited(lambda body: body["choices"][0]["logprobs"].update(top_logprobs=[{"x": -1.0}] * 3))
         ),
+        "not the best": best({" Rome": -0.001}),
+        "more than everything": best({" Rome": -0.0119}),
+        "chat: not the best": entries(lambda told: told[3]["top_logprobs"][1].update(logprob=0.0)),
+        "chat: all certain": entries(
+            lambda told: [other.update(logprob=0.0) for e in told for other in e["top_logprobs"]]
+        ),
+        "chat: of another text": entries(lambda told: [e.update(token="x") for e in told]),
+        "chat: of a longer text": played(chat, message(content="The capital of France")),
         "chat: two missing": played(
             chat, edited(lambda body: body["choices"][0]["logprobs"]["content"].__delitem__(slice(2)))
         ),
@@ -516,6 +771,9 @@ API_CONTROLS: dict[str, dict[str, Fault]] = {
     },
     "test_max_tokens_ends_the_answer": {
         "one more": played(chat, usage(completion_tokens=4)),
+        "the stream counts otherwise": played(
+            chat_stream, sub('"prompt_tokens":74,"total_tokens":77', '"prompt_tokens":7,"total_tokens":10')
+        ),
         "as if it had ended": played(chat, choice(finish_reason="stop")),
         "stream: as if it had ended": played(chat_stream, chunks(finish("stop"))),
     }
@@ -526,8 +784,56 @@ API_CONTROLS: dict[str, dict[str, Fault]] = {
         "which is not said": played(completion, choice(stop_reason=None)),
         "chat: it goes on": played(chat, message(content="1, 2, 17, 18")),
         "chat: in the reasoning": played(chat, message(reasoning="17, 18")),
+        "chat: the stop text itself": together(gemma, played(chat, message(content="15, 16, 17"))),
         "chat: for another reason": played(chat, choice(finish_reason="length")),
         "chat: which is not said": played(chat, choice(stop_reason=None)),
+    },
+    "test_choices_are_streamed_apart": each(chat_stream, but(CHAT_STREAMED, "role last"))  # the next is a role too
+    | {
+        "one": played(chat_stream, only_choices(0)),
+        "two": played(chat_stream, only_choices(0, 1)),
+        "four": played(chat_stream, more_choices),
+        "all the same index": played(chat_stream, chunks(lambda body: body["choices"][0].update(index=0))),
+        "one is wrong": played(
+            chat_stream, chunks(lambda body: body["choices"][0]["index"] == 2 and body["choices"][0].update(delta={}))
+        ),
+        "one never ends": played(
+            chat_stream, chunks(lambda body: body["choices"][0]["index"] == 2 and finish(None)(body))
+        ),
+        "one without a role": played(
+            chat_stream,
+            chunks(lambda body: body["choices"][0]["index"] == 1 and body["choices"][0]["delta"].pop("role", None)),
+        ),
+        "counted once": played(
+            chat_stream, sub(r'"total_tokens":\d+,"completion_tokens":\d+', '"total_tokens":77,"completion_tokens":3')
+        ),
+    },
+    "test_logprobs_are_streamed_with_their_tokens": each(completion_stream, STREAMED)
+    | {f"chat: {name}": played(chat_stream, change) for name, change in CHAT_STREAMED.items()}
+    | {
+        "none": played(completion_stream, chunks(lambda body: body["choices"][0].update(logprobs=None))),
+        "other tokens": played(completion_stream, sub(r'"tokens":\["[^"]*"\]', '"tokens":["x"]')),
+        "other values": played(completion_stream, sub(r'"token_logprobs":\[-?[\d.e-]+\]', '"token_logprobs":[-7.5]')),
+        "of the first event alone": played(
+            completion_stream, sub(r'("text":"[^"]*","logprobs":)\{', r'\1null,"other":{')
+        ),
+        "chat: none": played(chat_stream, chunks(lambda body: body["choices"][0].update(logprobs=None))),
+        "chat: of another text": played(chat_stream, streamed_entries(lambda e: e.update(token="x"))),
+        "chat: above zero": played(chat_stream, streamed_entries(lambda e: e.update(logprob=0.1))),
+        "chat: not the best": played(chat_stream, streamed_entries(lambda e: e["top_logprobs"][1].update(logprob=0.0))),
+        "chat: no best": played(chat_stream, streamed_entries(lambda e: e.update(top_logprobs=[]))),
+    },
+    "test_a_stop_text_ends_a_stream": each(completion_stream, but(STREAMED, "finish_reason everywhere"))  # one event
+    | {f"chat: {name}": played(chat_stream, change) for name, change in CHAT_STREAMED.items()}
+    | {
+        "it goes on": played(completion_stream, sub('"text":"Pa"|"text":" Pa"', '"text":" Paris"')),
+        "for another reason": played(completion_stream, chunks(finish("length"))),
+        "which is not said": played(completion_stream, sub('"stop_reason":"ris"', '"stop_reason":null')),
+        "chat: it goes on": played(chat_stream, sub('"content":"', '"content":"18')),
+        "chat: in the reasoning": played(chat_stream, sub('"reasoning":"', '"reasoning":"18')),
+        "chat: the stop text itself": together(gemma, played(chat_stream, sub('"content":"', '"content":"17'))),
+        "chat: for another reason": played(chat_stream, chunks(finish("length"))),
+        "chat: which is not said": played(chat_stream, sub('"stop_reason":"17"', '"stop_reason":null')),
     },
     "test_a_system_message_is_obeyed": {
         "not obeyed": played(chat, message(content="William Shakespeare wrote Hamlet.")),
@@ -537,6 +843,7 @@ API_CONTROLS: dict[str, dict[str, Fault]] = {
     },
     "test_earlier_turns_are_remembered": {
         "forgotten": played(FIRST_TURN, message(content="I do not know your name.")),
+        "the first turn alone": played(FIRST_TURN, message(content="Hello, Alice!")),
         "mixed up": played(FIRST_TURN, message(content="Your name is Henry.")),
         "500": played(FIRST_TURN, error(500)),
     },
@@ -574,6 +881,10 @@ API_CONTROLS: dict[str, dict[str, Fault]] = {
         "adapters in the schema": played(
             spec, edited(lambda body: body["paths"].update({"/v1/unload_lora_adapter": {"post": {}}}))
         ),
+        "weights can be changed": played(
+            spec, edited(lambda body: body["paths"].update({"/update_weights": {"post": {}}}))
+        ),
+        "a page for debugging": played(spec, edited(lambda body: body["paths"].update({"/debug/env": {"get": {}}}))),
         "profiler answers": forbidden("/stop_profile", 200),
         "resume wants a key": forbidden("/resume", 401),
         "a token in the metrics": played(metrics, lambda p: replace(p, text=f"{p.text}# {TOKEN}\n")),
@@ -589,6 +900,12 @@ API_CONTROLS: dict[str, dict[str, Fault]] = {
         "secret in a label": made(Labels={"note": TOKEN}),
         "secret under another name": environment(add=(f"NOTE={TOKEN}",)),
         "development mode": environment(add=("VLLM_SERVER_DEV_MODE=1",)),
+        "adapters at run time": environment(add=("VLLM_ALLOW_RUNTIME_LORA_UPDATING=True",)),
+        "pickles": environment(add=("VLLM_ALLOW_INSECURE_SERIALIZATION=1",)),
+        "profiles": environment(add=("VLLM_TORCH_PROFILER_DIR=/tmp",)),
+        "outlives its engine": environment(add=("VLLM_KEEP_ALIVE_ON_ENGINE_DEATH=1",)),
+        "longer than the model": environment(add=("VLLM_ALLOW_LONG_MAX_MODEL_LEN=1",)),
+        "the old engine": environment(add=("VLLM_USE_V1=0",)),
         "remote code": made(Cmd=["vllm", "serve", "--trust-remote-code"]),
         "sleep mode": made(Cmd=["vllm", "serve", "--enable-sleep-mode"]),
         "local files": made(Cmd=["vllm", "serve", "--allowed-local-media-path"]),
@@ -598,6 +915,7 @@ API_CONTROLS: dict[str, dict[str, Fault]] = {
         "the value of a variable": together(
             more_log("key correct horse"), lambda world: world.environ.update(VLLM_API_KEY="correct horse")
         ),
+        "a prompt": more_log("INFO 11-27 [logger.py:41] Received request chatcmpl-1: prompt: 'My name is Alice'"),
         "development endpoints": more_log("SECURITY WARNING: Development endpoints are enabled!"),
     },
     "test_sigterm_ends_it_in_order_and_a_start_recovers": {
@@ -656,6 +974,14 @@ API_CONTROLS: dict[str, dict[str, Fault]] = {
         )
         for case, value in WRONG.items()
     },
+    "test_a_completions_wrong_value_is_refused_as_documented": refusals(completion)
+    | {
+        f"{case} is accepted": played(
+            lambda p, wrong=value: completion(p) and all(p.asked.get(n) == v for n, v in wrong.items()),  # type: ignore[misc]
+            text("{}"),
+        )
+        for case, value in COMPLETION_WRONG.items()
+    },
     "test_malformed_json_is_refused_as_documented": refusals(at(CHAT))
     | {f"completion: {n}": played(lambda p: completion(p) and refused(p), c) for n, c in REFUSED.items()},
     "test_another_content_type_is_refused": {n: f for n, f in refusals(at(CHAT)).items() if n not in DYING},
@@ -668,10 +994,14 @@ API_CONTROLS: dict[str, dict[str, Fault]] = {
     "test_an_answer_beyond_the_context_is_refused_or_cut": each(chat, PARIS)
     | {"500": played(chat, error(500)), "another refusal": played(chat, error(404))},
     "test_a_huge_n_is_refused": refusals(chat),
+    "test_a_token_below_0_is_refused": refusals(completion)
+    | {"accepted": played(asking("-5", completion), text("{}"))},
     "test_what_is_not_there_is_404_and_405": {
         "a page for every route": played(at("/v1/no-such-route"), text("welcome")),
         "500": played(at("/v1/no-such-route"), error(500)),
         "404 for a wrong method": played(at(CHAT), error(404)),
+        "404 as a page": played(at("/v1/no-such-route"), text("<html>", 404)),
+        "405 as a page": played(at(CHAT), text("<html>", 405)),
         "a chat without a request": played(at(CHAT), text("{}")),
     },
     "test_no_request_made_up_from_the_schema_breaks_the_server": {
@@ -683,6 +1013,7 @@ API_CONTROLS: dict[str, dict[str, Fault]] = {
     | {name: after(spec, then, change) for name, (then, change) in DYING.items()},
     "test_known_answers_are_right_again_and_again": each(chat, SAID)
     | {
+        "everything to everybody": played(chat, message(content=EVERYTHING)),
         "right twice only": later(asking("Hamlet"), message(content="Marlowe wrote it."), first=2),
         "one language is lost": played(asking("法國"), message(content="我不知道。")),
         "answers to others": played(chat, foreign()),
@@ -712,6 +1043,13 @@ API_CONTROLS: dict[str, dict[str, Fault]] = {
         "under the old name": played(chat, message(reasoning=None, reasoning_content="thought")),
         "under both names": played(chat, message(reasoning_content="thought")),
         "the answer again": played(chat, message(reasoning="Paris.", content="Paris.")),
+        "in the answer too": played(chat, message(reasoning="They ask.", content="They ask. Paris.")),
+        "stream: in the answer too": played(
+            chat_stream,
+            chunks(
+                lambda b: [d.update(content=d.get("content") or d.get("reasoning")) for d in [b["choices"][0]["delta"]]]
+            ),
+        ),
         "control tokens": played(chat, message(reasoning="<|channel|>analysis")),
         "stream: none": played(chat_stream, deltas(lambda delta: delta.pop("reasoning", None))),
         "stream: under the old name": played(chat_stream, sub('"reasoning":', '"reasoning_content":')),
@@ -721,18 +1059,48 @@ API_CONTROLS: dict[str, dict[str, Fault]] = {
     "test_more_effort_is_more_reasoning": {
         "high thinks less": played(asking('"high"'), message(reasoning="")),
         "low thinks more": played(asking('"low"'), message(reasoning="thought " * 200)),
+        "both think the same": played(chat, message(reasoning="It is asked for a product.")),
     }
     | {f"high: {n}": played(asking('"high"'), c) for n, c in SAID.items() if n != "exclamation marks"}
     | {f"low: {n}": played(asking('"low"'), c) for n, c in SAID.items() if n != "exclamation marks"},
     "test_responses_answers_like_chat": {
         "404": played(responses, error(404)),
         "500": played(responses, error(500)),
+        "another model": played(responses, edited(lambda body: body.update(model="other"))),
+        "another object": played(responses, edited(lambda body: body.update(object="chat.completion"))),
         "not completed": played(responses, edited(lambda body: body.update(status="incomplete"))),
         "no message": played(responses, edited(lambda body: body.update(output=body["output"][:1]))),
         "wrong": played(responses, spoken("Rome")),
         "control tokens": played(responses, spoken("Paris<|return|>")),
         "uncounted": played(responses, recounted(total_tokens=1)),
         "nothing counted": played(responses, recounted(input_tokens=0, output_tokens=0, total_tokens=0)),
+    },
+    "test_responses_are_streamed_whole": {
+        "404": played(responses_stream, error(404)),
+        "no stream": played(responses_stream, text("{}")),
+        "broken": played(responses_stream, broken),
+        "not JSON": played(responses_stream, sub("data: {", "data: ")),
+        "no type": played(responses_stream, told(lambda all_: all_[3].pop("type"))),
+        "no beginning": played(responses_stream, told(lambda all_: all_.pop(0))),
+        "no end": played(responses_stream, told(lambda all_: all_.pop())),
+        "failed too": played(responses_stream, told(lambda all_: all_.insert(3, {"type": "response.failed"}))),
+        "an error inside": played(responses_stream, told(lambda all_: all_.insert(3, {"type": "error"}))),
+        "a gap": played(responses_stream, told(lambda all_: all_.pop(2))),
+        "unnumbered": played(responses_stream, told(lambda all_: [b.pop("sequence_number") for b in all_])),
+        "under another name": played(responses_stream, sub("event: response.output_text.delta", "event: message")),
+        "a piece lost": played(responses_stream, told(lambda all_: pieces_of(all_)[1].update(delta=""))),
+        "the last event says nothing": played(
+            responses_stream, told(lambda all_: all_[-1]["response"].update(output=[]))
+        ),
+        "a piece twice": played(responses_stream, told(lambda all_: pieces_of(all_)[1].update(delta=" is is"))),
+        "not in pieces": played(responses_stream, told(in_one_piece)),
+        "another model": played(responses_stream, told(lambda all_: all_[-1]["response"].update(model="other"))),
+        "not completed": played(responses_stream, told(lambda all_: all_[-1]["response"].update(status="failed"))),
+        "uncounted": played(responses_stream, told(lambda all_: all_[-1]["response"].update(usage=None))),
+        "miscounted": played(responses_stream, told(lambda all_: all_[-1]["response"]["usage"].update(total_tokens=1))),
+        "wrong everywhere": played(at(RESPONSES), sub("Paris", "Rome")),
+        "control tokens everywhere": played(at(RESPONSES), sub("Paris", "Paris<|return|>")),
+        "the whole answer differs": played(responses, spoken("Paris!")),
     },
     "test_a_tool_is_called_and_its_result_used": {
         "500": played(responses, error(500)),
@@ -742,10 +1110,14 @@ API_CONTROLS: dict[str, dict[str, Fault]] = {
         "another argument": played(responses, item("function_call", arguments='{"town": "Paris"}')),
         "one argument more": played(responses, item("function_call", arguments='{"city": "Paris", "unit": "C"}')),
         "another city": played(responses, item("function_call", arguments='{"city": "Rome"}')),
+        "control tokens": played(responses, spoken("18<|return|>")),
         "result not used": played(responses, spoken("I do not know.")),
         "refused with its result": later(responses, error(400)),
     },
     "test_a_chat_with_tools_is_never_a_500": {
+        "a call that is no JSON": played(asking("get_weather"), message(tool_calls=[tool_call(arguments="[}")])),
+        "a call of another tool": played(asking("get_weather"), message(tool_calls=[tool_call("rm_rf")])),
+        "a call as text": played(asking("get_weather"), message(content="<|channel|>commentary to=get_weather")),
         "500": played(asking("get_weather"), error(500)),
         "no answer": played(asking("get_weather"), broken),
         "refused in another shape": played(asking("get_weather"), text("Bad Request", 400)),
@@ -784,6 +1156,39 @@ API_CONTROLS: dict[str, dict[str, Fault]] = {
         "float16": logged("dtype=(torch\\.)?bfloat16", "dtype=torch.float16"),
         "not said": logged("dtype=", "type "),
     },
+    "test_the_engine_runs_as_declared": {
+        **{
+            argument: told_more(argument)
+            for argument in (
+                *("'enforce_eager': True", "'dtype': 'float16'", "'max_num_seqs': 1", "'enable_prefix_caching': False"),
+                *("'kv_cache_dtype': 'fp8'", "'load_format': 'dummy'", "'trust_remote_code': True", "'revision': 'x'"),
+                *(
+                    "'cpu_offload_gb': 8.0",
+                    "'allowed_origins': ['*']",
+                    "'enable_log_requests': True",
+                    "'api_key': '***'",
+                ),
+            )
+        },
+        "the log names nothing": resolved("(?s).*Starting to load", "Starting to load"),
+        "another utilisation": resolved("'gpu_memory_utilization': 0.85", "'gpu_memory_utilization': 0.95"),
+        "another length": resolved("'max_model_len': 32768", "'max_model_len': 8192"),
+        "another name": resolved("'served_model_name': .'gpt-oss-120b'.", "'served_model_name': ['gpt-4']"),
+        "another model": resolved("'model': 'openai/gpt-oss-120b'", "'model': 'openai/gpt-oss-20b'"),
+        "BF16: quantised": told_more("'quantization': 'fp8'", "gemma-3-27b-bf16"),
+        "the engine: another model": resolved("model='[^']*'", "model='/opt/other'"),
+        "the engine: another tokenizer": resolved("tokenizer='[^']*'", "tokenizer='/opt/other'"),
+        "the engine: another architecture": resolved("GptOssForCausalLM", "Gemma3ForCausalLM"),
+        "the engine: another implementation": resolved("GptOssForCausalLM", "TransformersForCausalLM"),
+        "the engine: shorter": resolved("max_seq_len=32768", "max_seq_len=4096"),
+        "the engine: another scheme": resolved("quantization=gpt_oss_mxfp4", "quantization=fp8"),
+        "the engine: BF16 quantised": resolved("quantization=None", "quantization=bitsandbytes", "gemma-3-27b-bf16"),
+        "the engine: weights by chance": resolved("load_format=auto", "load_format=dummy"),
+        "the engine: a small cache": resolved("kv_cache_dtype=auto", "kv_cache_dtype=fp8_e4m3"),
+        "the engine: remote code": resolved("trust_remote_code=False", "trust_remote_code=True"),
+        "the engine: another name": resolved("served_model_name=gpt-oss-120b", "served_model_name=other"),
+        "the engine: it guesses ahead": resolved("speculative_config=None", "speculative_config=SpeculativeConfig(x)"),
+    },
     "test_the_expert_kernel_is_known": {"not named": logged(".*Mxfp4 MoE backend.*")},
     "test_the_context_is_as_long_as_declared": {
         "shorter": logged("model len 32768", "model len 8192"),
@@ -802,6 +1207,7 @@ API_CONTROLS: dict[str, dict[str, Fault]] = {
     },
     "test_revision_and_weights_are_the_ones_on_disk": {
         "another revision on disk": lambda world: setattr(world, "revision", "f" * 40),
+        "two revisions loaded": more_log("model_path [/models--openai--gpt-oss-120b/snapshots/" + "9" * 40 + "]"),
         "another revision loaded": logged("/snapshots/0123", "/snapshots/3210"),
         "no weights": lambda world: setattr(world, "weights", None),
         "empty weights": lambda world: setattr(world, "weights", b""),
@@ -820,6 +1226,9 @@ API_CONTROLS: dict[str, dict[str, Fault]] = {
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is played does not settle later than at once."""
     monkeypatch.setattr(suites.test_concurrency, "SETTLE_S", 0.5)
+    monkeypatch.setattr(suites.test_contract, "HELD_S", 2.0)
+    monkeypatch.setattr(harness.streams, "SLOWER_S", 2.0)
+    monkeypatch.setattr(suites.test_concurrency, "LEAVE_S", 0.5)
 
 
 def good(name: str) -> World:
@@ -854,3 +1263,28 @@ def test_a_planted_fault_is_caught(name: str, fault: str, tmp_path: Path) -> Non
     with pytest.raises(AssertionError):
         ask(suite_tests()[name], world, tmp_path)
     assert not world.mistakes, "the fault itself failed, and an answer was lost instead"
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"), [("enforce_eager", "True"), ("device_config", "cpu")], ids=["eager", "on the processor"]
+)
+def test_on_the_hardware_the_engine_must_use_it(setting: str, said: str) -> None:
+    """What a CPU bench may do is wrong on the GB10: these settings are judged there alone."""
+    log = Path(__file__).parent / "captured" / "gpt-oss-120b.log"
+    there = resolved_settings(log) | {"enforce_eager": "False", "device_config": "cuda"}
+    box = CPU.model_copy(update={"name": "gb10"})
+    assert not setting_problems(find("gpt-oss-120b"), box, {}, there)
+    assert setting_problems(find("gpt-oss-120b"), box, {}, there | {setting: said})
+    assert not setting_problems(find("gpt-oss-120b"), CPU, {}, there | {setting: said})
+
+
+def test_pieces_that_come_twice_are_told_although_the_tokens_would_allow_it() -> None:
+    """Harmony counts tokens that have no text: a recorded stream whose pieces are doubled, of many tokens."""
+
+    def problems(change: Callable[[list[str]], list[str]]) -> list[str]:
+        with playing(TAPE, events(change)) as address, Api(address) as api:
+            asked = api.chat_stream("gpt-oss-120b", QUESTIONS[0].messages(), max_tokens=ANSWER_TOKENS)
+        return [problem.partition(":")[0] for problem in stream_problems(asked, "gpt-oss-120b")]
+
+    assert problems(of_many_tokens) == []
+    assert problems(lambda told: of_many_tokens(doubled(told))) == ["every piece came twice"]

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cpu_bench import STATE, BenchError, child, clamp, engine
+from harness.cpu_bench import STATE, BenchError, child, clamp, engine, locate, share
 from harness.progress import progress
 
 
@@ -161,6 +161,57 @@ def test_the_bridge_takes_a_network_nobody_uses() -> None:
         engine.free_subnet(["172.16.0.0/12"])
 
 
+# --- the share of the processor --------------------------------------------------------------------------------------
+
+
+def mounted(tmp_path: Path, kind: str, options: str) -> tuple[Path, Path]:
+    """A table of mounts with one hierarchy, and its place."""
+    root = tmp_path / "root"
+    root.mkdir()
+    table = tmp_path / "mounts"
+    table.write_text(f"proc /proc proc rw 0 0\ncgroup {root} {kind} {options} 0 0\n")
+    return table, root
+
+
+@pytest.fixture
+def no_systemd(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine whose groups are not systemd's."""
+    monkeypatch.setattr(share, "SYSTEMD", Path("/nowhere"))
+
+
+@pytest.mark.usefixtures("no_systemd")
+@pytest.mark.parametrize(
+    ("kind", "options", "file", "weight"),
+    [("cgroup", "rw,cpu,cpuacct", "cpu.shares", "128"), ("cgroup2", "rw,nsdelegate", "cpu.weight", "13")],
+)
+def test_containers_get_an_eighth(tmp_path: Path, kind: str, options: str, file: str, weight: str) -> None:
+    """In either version of control groups; the engine puts its containers below that group."""
+    table, root = mounted(tmp_path, kind, options)
+    said: list[str] = []
+    assert share.lowered("ours", said.append, table) == ["--cgroup-parent", "/ours"]
+    assert (root / "ours" / file).read_text() == weight
+    assert not said
+
+
+@pytest.mark.usefixtures("no_systemd")
+def test_where_the_share_cannot_be_lowered_that_is_said(tmp_path: Path) -> None:
+    """The engine starts all the same."""
+    said: list[str] = []
+    table, root = mounted(tmp_path, "cgroup", "rw,memory")
+    assert share.lowered("ours", said.append, table) == []
+    table.write_text(f"cgroup {root}/gone cgroup rw,cpu 0 0\n")
+    assert share.lowered("ours", said.append, table) == []
+    assert ["keep the harness waiting" in sentence for sentence in said] == [True, True]
+
+
+def test_systemds_groups_are_left_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its slices have other names, and it would set the weight back."""
+    monkeypatch.setattr(share, "SYSTEMD", tmp_path)
+    table, root = mounted(tmp_path, "cgroup2", "rw")
+    assert share.lowered("ours", lambda _: None, table) == []
+    assert not list(root.iterdir())
+
+
 # --- packages --------------------------------------------------------------------------------------------------------
 
 
@@ -290,6 +341,32 @@ def test_a_state_directory_that_cannot_be_written_is_an_error(tmp_path: Path) ->
 
 
 # --- with an engine --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.engine
+@pytest.mark.usefixtures("engine_or_skip")
+def test_its_containers_give_way() -> None:
+    """What the private engine runs is really in the group with the low weight, and `docker inspect` shows none of it:
+    the deployment's flags are the declared ones. An engine of the user's, or systemd's groups, are left as they are."""
+    where = engine.places(STATE)
+    found = share.hierarchy(Path("/proc/mounts").read_text())
+    if engine.daemon(where) is None or share.SYSTEMD.is_dir() or found is None:
+        pytest.skip("no private engine with groups of its own")
+    kind, root = found
+    host = where.docker_host
+    image = locate().image
+    ran = engine.docker(host, "run", "--rm", "--detach", "--entrypoint", "sleep", image, "30")
+    container = ran.stdout.decode().strip()
+    try:
+        told = engine.docker(host, "inspect", "--format", "{{.State.Pid}} {{json .HostConfig}}", container)
+        pid, _, config = told.stdout.decode().partition(" ")
+        groups = Path(f"/proc/{pid}/cgroup").read_text()
+        assert f"/{where.run.name}/{container}" in groups
+        assert (json.loads(config)["CgroupParent"], json.loads(config)["CpuShares"]) == ("", 0)
+    finally:
+        engine.docker(host, "rm", "--force", container)
+    file, weight = share.WEIGHTS[kind]
+    assert (root / where.run.name / file).read_text().strip() == str(weight)
 
 
 @pytest.mark.engine

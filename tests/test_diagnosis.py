@@ -114,6 +114,9 @@ class TestRootCause:
                 "max-model-len-invalid",
             ),
             (("RuntimeError: NCCL error: unhandled cuda error", OOM), "cuda-oom"),
+            (("torch.distributed.DistBackendError: NCCL error: CUDA error: an illegal memory access",), "engine-dead"),
+            (("RuntimeError: CUDA error: unspecified launch failure", "RuntimeError: NCCL error: x"), "engine-dead"),
+            (("RuntimeError: NCCL error: unhandled system error", DEAD), "nccl-error"),
             (("AttributeError: 'Foo' object has no attribute 'bar'",), "unexplained"),
         ],
     )
@@ -184,6 +187,22 @@ class TestExitState:
             (START + READY + ERROR + FATAL + "\n" + ERROR + DEAD + "\n" + STOP, {"exit_code": 0}, "engine-dead"),
             (START + READY + ERROR + OOM + "\n" + ERROR + FATAL + "\n", {"exit_code": 0}, "cuda-oom"),
             (died(FREE), {"exit_code": 137}, "gpu-memory-startup"),
+            (
+                START + READY + ERROR + "EngineCore hit an exception: Traceback (most recent call last):\n",
+                {},
+                "engine-dead",
+            ),
+            (START + READY + "CRITICAL Got fatal signal from worker processes, shutting down.\n", {}, "engine-dead"),
+            (START + "Killed\n", {}, "host-oom-killed"),
+            (START + READY + "Killed\n", {}, "host-oom-killed"),
+            (START + READY + STOP + "Killed\n", {}, None),
+            (START + "Killed\n" + START + READY, {}, None),  # another start, which serves
+            (died("TypeError: nobody knows this") + "Killed\n", {}, "unexplained"),  # it killed itself
+            (
+                died("RuntimeError: NCCL error: unhandled system error") + "x.sh: line 3: 9 Killed   vllm\n",
+                {},
+                "nccl-error",
+            ),
         ],
     )
     def test_the_exit_state_counts(self, log: str, state: dict[str, object], expected: str | None) -> None:
@@ -275,6 +294,33 @@ class TestHealthy:
             "(APIServer pid=1) openai_harmony.HarmonyError: error downloading or loading vocab file: failed to download"
         )
         assert rule(START + READY + line) == "harmony-vocab"
+
+    @pytest.mark.parametrize(
+        "asked", ["Aborted request 85bac0a6a206462aadb2f9d86b92b5f6.", "Received request cmpl-0f1e2d3c:"]
+    )
+    def test_a_traceback_after_a_request_is_no_failed_start(self, asked: str) -> None:
+        """The start is not in the log, but somebody was served before it."""
+        later = "Task exception was never retrieved\nTraceback (most recent call last):\nAttributeError: nobody knows\n"
+        assert rule(f"INFO 07-11 13:13:34 [async_llm_engine.py:222] {asked}\n{later}") is None
+        assert rule(f"INFO 07-11 13:13:34 [x.py:222] Received request to start\n{later}") == "unexplained"
+
+    def test_what_happens_in_the_serving_loop_ends_the_serving(self) -> None:
+        """An excerpt from the engine's traceback, without start and without a word of the engine's death."""
+        frame = '  File "/usr/lib/python3/dist-packages/vllm/v1/engine/core.py", line 493, in run_busy_loop\n'
+        assert rule(f"Traceback (most recent call last):\n{frame}ValueError: nobody knows this\n") == "engine-dead"
+
+    def test_a_log_that_stops_in_the_midst_of_a_traceback_shows_a_failure(self) -> None:
+        """The line that would say what it was is not there."""
+        cut = 'Traceback (most recent call last):\n  File "/x/mllama.py", line 1392, in forward\n    assert a >= b\n'
+        assert rule(START + cut) == "unexplained"
+        assert rule(START + READY + cut) is None
+        assert rule(START + cut + "(EngineCore_0 pid=1) INFO 09-28 15:47:14 [x.py:1] goes on\n") is None
+
+    def test_a_tool_parsers_trouble_is_one_requests(self) -> None:
+        """A model that answers with broken JSON ends no deployment."""
+        where = "ERROR 03-20 16:44:04 hermes_tool_parser.py:338] "
+        lines = f"{where}Error trying to handle streaming tool call.\n{where}Traceback (most recent call last):\n"
+        assert rule(f"{lines}{where}AttributeError: 'NoneType' object has no attribute 'get'\n") is None
 
     def test_a_stop_by_hand_leaves_tracebacks_behind(self) -> None:
         """SIGTERM: the engine goes first and the API server reports it dead."""
@@ -392,6 +438,16 @@ class TestCut:
         "(APIServer pid=1) INFO 11-26 22:02:52 [loggers.py:259] Engine 000: Avg prompt throughput: 7.2 tokens/s, "
         "Avg generation throughput: 1.0 tokens/s, Running: 1 reqs, Waiting: 0 reqs\n"
     )
+
+    def test_lines_filled_up_with_spaces_were_not_wrapped(self) -> None:
+        """A terminal's copy: every line as wide as the window, and none goes on in the next."""
+        frames = [
+            "Traceback (most recent call last):",
+            *(f'  File "/x/{n}.py", line 1, in f' for n in range(9)),
+            "    from a import (b,",
+            "ImportError: cannot import name 'b'",
+        ]
+        assert rule("\n".join(f"{line:<100}" for line in frames) + "\n") == "unexplained"
 
     def test_a_request_that_was_refused_is_no_failed_start(self) -> None:
         """The engine serves, whichever comes first: its throughput or the refusal."""
@@ -620,6 +676,9 @@ class TestReader:
         )
         line = clean(raw.encode(), 3)
         assert (line.message, line.source, line.level, line.number) == ("x", "vllm-1", "ERROR", 3)
+        raw = "[2025-03-05 14:28:45,820] [ERROR] [MainThread] [vllm.worker.worker_base] >>> x"
+        line = clean(raw.encode(), 4)
+        assert (line.message, line.source, line.level, line.number) == ("x", "", "ERROR", 4)
 
 
 class TestCommand:

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from harness import encodings
 from harness.encodings import ENCODINGS, PACKAGES, URL, Encoding, EncodingsError, check, ensure
 from harness.progress import progress
+from tests.listening import listening
 
 NAME = "tiny.tiktoken"
 GOOD = b"".join(b"%d %d\n" % (number * number, number) for number in range(20_000))
@@ -65,13 +66,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with Server(("127.0.0.1", 0), Handler) as server:
+    with listening(Server(("127.0.0.1", 0), Handler)) as server:
         server.answer = sends(GOOD)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def sends(body: bytes, length: int | None = None, then: Callable[[], None] = lambda: None) -> Answer:

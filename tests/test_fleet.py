@@ -40,6 +40,7 @@ from harness.bench import Choice, choose
 from harness.engine import Engine, EngineError
 from harness.fleet import certificates, cluster, inventory, jobs
 from harness.fleet.campaign import Conduct
+from harness.fleet.cli import chosen
 from harness.fleet.inventory import Inventory, InventoryError
 from harness.fleet.jobs import Campaign, Job, Result
 from harness.fleet.page import campaigns
@@ -779,6 +780,19 @@ def test_a_bad_inventory_is_refused_with_what_is_wrong(tmp_path: Path) -> None:
     assert "adress" in bad(TWO.replace('address = "10.0.0.2"', 'adress = "10.0.0.2"'), tmp_path)
     assert "no box" in bad(INVENTORY + "[boxes]\n", tmp_path)
     assert "0.0.0.0" in bad(TWO.replace("10.213.77.1:", "0.0.0.0:"), tmp_path)
+
+
+def test_marks_mean_what_they_mean_to_pytest() -> None:
+    """And what they can't mean is told, with the marks and variants that there are."""
+    assert [variant.name for variant in chosen("gemma3 and not (bf16 or gpt_oss)")] == ["gemma-3-27b-mxfp4"]
+    assert len(chosen("")) == 3
+    for marks, said in (
+        ("gpt-oss", "no variant has"),
+        ("gemma3 and", "with and, or, not"),
+        ("not gemma3 and gemma3", "no"),
+    ):
+        with pytest.raises(InventoryError, match=said):
+            chosen(marks)
 
 
 def test_the_inventory_of_the_manual_is_one(tmp_path: Path) -> None:

@@ -322,7 +322,8 @@ def test_a_rejected_record_s_page_shows_number_limit_and_plot() -> None:
     assert part.count("<svg") == 11  # nine values, the start and its weights
     assert 'class="dot rejected"' in part
     assert "中位數" in texts.reason(slow).zh_tw
-    assert 'aria-labelledby="speed"' not in html.page(example, None)
+    unjudged = example.model_copy(update={"judgements": ()})
+    assert 'aria-labelledby="speed"' not in html.page(unjudged, None)
 
 
 def test_a_warning_takes_all_three_deployments_and_a_failure_their_median() -> None:

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -27,6 +26,7 @@ from harness.types import Change, Changes, Judged, Judgement, Text, Verdict
 from harness.variants import VARIANTS
 from tests import samples
 from tests.conftest import Open
+from tests.listening import listening
 from tests.test_pages import laid
 from tests.test_plugin import collected
 
@@ -156,12 +156,8 @@ class Hook(BaseHTTPRequestHandler):
 def hook() -> Iterator[tuple[str, list[tuple[str, Any]]]]:
     """The address of a webhook, and what it was told."""
     Hook.taken = []
-    with HTTPServer(("127.0.0.1", 0), Hook) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with listening(HTTPServer(("127.0.0.1", 0), Hook)) as server:
         yield f"http://127.0.0.1:{server.server_port}/{SECRET}", Hook.taken
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.usefixtures("nowhere")
@@ -221,12 +217,13 @@ def test_old_nights_and_records_are_given_up(tmp_path: Path) -> None:
 
 
 def test_an_interruption_reaches_what_judges_once_and_is_waited_for(tmp_path: Path) -> None:
-    """SIGTERM to the night: pytest ends in its own way first, then the night does."""
+    """SIGTERM to the night: pytest ends in its own way first, then the night does; also where SIGINT is ignored, as in
+    the background of a shell."""
     child = (
         "import pathlib, signal, sys\n"
         f"here = pathlib.Path({str(tmp_path)!r})\n"
         "def end(*_):\n    (here / 'ended').touch(); sys.exit(2)\n"
-        "signal.signal(signal.SIGINT, end)\n"
+        "signal.signal(signal.SIGTERM, end)\n"
         "print('up', flush=True)\n"
         "signal.pause()\n"
     )
@@ -236,7 +233,8 @@ def test_an_interruption_reaches_what_judges_once_and_is_waited_for(tmp_path: Pa
         f"try:\n    _run([sys.executable, '-c', {child!r}])\n"
         "except KeyboardInterrupt:\n    sys.exit(130)\n"
     )
-    with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True) as night:
+    argv = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", sys.executable, "-c", parent]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as night:
         assert night.stdout is not None
         assert night.stdout.readline() == "up\n"
         night.send_signal(signal.SIGTERM)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -105,6 +106,33 @@ def test_markers_are_listed_from_the_data() -> None:
     assert {mark for variant in VARIANTS for mark in variant.marks} <= MARKS.keys()
 
 
+def test_where_nothing_can_be_judged_the_run_says_so_once_and_last(tmp_path: Path) -> None:
+    """One error, exit code 1, and the reason with what to do below pytest's list of single tests."""
+    done = run("suites/", "--bench", "cpu", "--require-gb10", "--reports", str(tmp_path))
+    assert done.returncode == 1
+    assert "1 error" in done.stdout.splitlines()[-1]
+    verdict = done.stdout.rpartition("short test summary")[2]
+    assert "blocked: --require-gb10" in verdict
+    assert "→ run this on the GB10" in verdict
+
+
+def test_what_is_asked_to_last_longer_has_the_time() -> None:
+    """`--soak` and `--fuzz` come on top of a test's own time-out: a night loads for longer than that."""
+    code = """
+import pytest
+class Seen:
+    def pytest_collection_finish(self, session):
+        for item in session.items:
+            if {"soak_s", "fuzz_s"} & {*item.fixturenames}:
+                print("most", *item.get_closest_marker("timeout").args)
+longer = ["--soak", "10", "--fuzz", "400"]
+pytest.main(["-q", "--collect-only", "-p", "no:cacheprovider", *longer, "-m", "gpt_oss", "suites/"], plugins=[Seen()])
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    told = {line for line in done.stdout.splitlines() if line.startswith("most")}
+    assert told == {"most 900.0", "most 700.0"}, done.stdout[-500:]
+
+
 def test_a_mistyped_mark_on_a_test_is_an_error(pytester: pytest.Pytester) -> None:
     """An unregistered mark fails the collection (strict)."""
     done = run(
@@ -168,6 +196,34 @@ def test_two_runs_on_one_machine_do_not_collide(engine_address: str, free_port: 
         done = run("suites/", *arguments, DOCKER_HOST=engine_address)
     assert done.returncode == pytest.ExitCode.TESTS_FAILED
     assert f"this machine is busy: process {os.getpid()}" in done.stdout
+
+
+def test_preflight_says_whose_container_stands_in_the_way(engine_address: str) -> None:
+    """While another run has the machine its container is no leftover: who it is comes before any `docker rm -f`."""
+    words = [sys.executable, "-m", "harness", "preflight", "--bench", "gb10"]
+    environ = {**os.environ, "DOCKER_HOST": engine_address}
+    with lease(engine_address):
+        done = subprocess.run(words, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert f"another run has this machine: process {os.getpid()}" in done.stderr
+
+
+@pytest.mark.engine
+@pytest.mark.usefixtures("engine_or_skip")
+def test_an_attempt_interrupted_at_its_start_is_in_the_closing_list(tmp_path: Path, free_port: int) -> None:
+    """Ctrl-C while vLLM starts in a real container: verdict, the path of the record, and no container left."""
+    where = ("--bench", "cpu", "--port", str(free_port), "--reports", str(tmp_path))
+    words = [sys.executable, "-u", "-m", "pytest", "suites/", "-m", "gpt_oss", "-k", "health", "--wait", *where]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
+        assert running.stdout is not None
+        said = ""
+        for line in running.stdout:
+            said += line
+            if "start gpt-oss-120b: 10 s" in line:
+                running.send_signal(signal.SIGINT)
+    assert running.returncode == pytest.ExitCode.INTERRUPTED, said
+    ((verdict, path),) = re.findall(r"\n(\w+) +gpt-oss-120b on the cpu bench: .*\n +(/\S+)", said)
+    assert (verdict, Path(path).parent.parent) == ("INTERRUPTED", tmp_path)
+    assert "INTERRUPTED" in Path(path).read_text().upper()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.diagnosis import diagnose, keys, render
-from harness.rules import NOISE, RULES, UNEXPLAINED
+from harness.rules import NOISE, PLACES, RULES, UNEXPLAINED
 from harness.types import Rule
 
 LOGS = Path(__file__).parent / "logs"
@@ -52,6 +52,10 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         (
             "ValueError: Free memory on device (2.77/121.69 GiB) on startup is less than desired GPU memory "
             "utilization (0.9, 109.52 GiB)."
+        ),
+        (
+            "ValueError: Externally held weights on device cuda:0 (90.1/119.7 GiB) exceed the desired GPU "
+            "memory utilization (0.7, 83.8 GiB). Increase"
         ),
     ),
     "kv-cache-too-small": (
@@ -98,6 +102,10 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "RuntimeError: [enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory: you",
         "RuntimeError: Triton Error [CUDA]: out of memory",
         "torch.OutOfMemoryError: XPU out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of",
+        (
+            "[FATAL ERROR]: HIP failure: 'out of memory' (in ncclCommInitRank)\nRuntimeError: NCCL error: "
+            "unhandled cuda error"
+        ),
     ),
     "host-oom-killed": (
         "subprocess.CalledProcessError: Command '['vllm', 'serve', 'x']' died with <Signals.SIGKILL: 9>.",
@@ -123,6 +131,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "Sep 14 23:16:52 spark-1 kernel: Memory cgroup out of memory: Killed process 99123 (VllmWorker-0)",
         'earlyoom[1021]: sending SIGTERM to process 8727 uid 0 "VLLM::EngineCor": badness 1201, VmRSS 98211 MiB',
         "systemd-oomd[880]: Killed /system.slice/docker-4e0a.scope due to memory pressure for /system.slice being",
+        "Failed core proc(s): {'EngineCore': 'pid=12345 killed by signal 9 (SIGKILL)'}",
     ),
     "container-name-conflict": (
         'docker: Error response from daemon: Conflict. The container name "/gpt-oss-120b" is already in use by',
@@ -134,6 +143,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
             'container name "/gpt-oss-120b" is already in use by container "0123456789ab". You'
         ),
         ('nerdctl: time="2025-10-01T10:00:00Z" level=fatal msg="name \\"vllm\\" is already used by ID \\"abc\\""'),
+        "Error response from daemon: Conflict, The name vllm is already assigned to 3f2a9c1b77d0. You have to delete",
     ),
     "port-in-use": (
         (
@@ -162,6 +172,14 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         ),
         "torch.distributed.DistNetworkError: The server socket has failed to listen on any local network address.",
         "OSError: [Errno 98] error while attempting to bind on address ('0.0.0.0', 8000): address already in use",
+        (
+            "Error response from daemon: ports are not available: exposing port TCP 127.0.0.1:8000 -> "
+            "127.0.0.1:0: listen tcp4"
+        ),
+        (
+            "listen tcp4 127.0.0.1:8000: bind: Only one usage of each socket address (protocol/network "
+            "address/port) is normally"
+        ),
     ),
     "gpu-runtime-missing": (
         "invoking the NVIDIA Container Runtime Hook directly (e.g. specifying the docker --gpus flag) is not",
@@ -228,8 +246,13 @@ WORDINGS: dict[str, tuple[str, ...]] = {
             "driver version is insufficient for CUDA runtime version"
         ),
         "pynvml.NVMLError_LibRmVersionMismatch: RM has detected an NVML/RM version mismatch.",
+        (
+            "ERROR: This container was built for NVIDIA Driver Release 590.48 or later, but\n       version "
+            "580.159.03 was detected and compatibility mode is UNAVAILABLE."
+        ),
     ),
     "unsupported-arch": (
+        "[rank0]: RuntimeError: HIP error: invalid device function",
         "RuntimeError: cutlass_gemm_caller, /workspace/csrc/quantization/cutlass_gemm_caller.cuh:62, Error Internal",
         "RuntimeError: Marlin kernels require compute capability 8.0 or newer",
         "RuntimeError: CUDA error: no kernel image is available for execution on the device",
@@ -256,6 +279,19 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "No compiled cutlass_scaled_mm for a compute capability less than CUDA device capability: 121",
         "RuntimeError: Assertion error (include_parser.hpp:69): Failed to open: /x/impls/sm121_fp8_mqa_logits.cuh",
         "RuntimeError: [FP4 gemm Runner] Failed to run cutlass FP4 gemm on sm120. Error: Error Internal",
+        "cutlass.cute.nvgpu.common.OpError: OpError: expects arch to be one of ['sm_120a'], but got Arch.sm_121a",
+        (
+            "ValueError: NvFp4 MoE backend 'FLASHINFER_CUTLASS' does not support the deployment "
+            "configuration since kernel does not support current device."
+        ),
+        (
+            "Failed to open: "
+            "/usr/local/lib/python3.12/dist-packages/deep_gemm/include/deep_gemm/impls/sm121_fp8_mqa_logits.cuh"
+        ),
+        (
+            "MLIRError: Failure while executing pass pipeline:\nerror: unknown: NVPTX compiler invocation "
+            "failed, error log: ptxas application ptx input, line 969"
+        ),
     ),
     "image-pull": (
         '  Warning  Failed     12s   kubelet  Failed to pull image "vllm/vllm-openai:nope": rpc error: code = NotFound',
@@ -296,6 +332,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "docker: Error response from daemon: image with reference sha256:abc was found but does not match the",
     ),
     "entrypoint-missing": (
+        "ERROR (catatonit:2): failed to exec pid1: No such file or directory",
         "/opt/nvidia/nvidia_entrypoint.sh: line 67: /openai/gpt-oss-120b: No such file or directory",
         (
             "docker: Error response from daemon: failed to create task for container: failed to create shim "
@@ -421,6 +458,9 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "OSError: [Errno 28] No space left on device: '/psm_0f1c2d3e'",
     ),
     "nccl-error": (
+        "[E329 06:28:12.54 socket.cpp:1023] [c10d] The client socket has timed out after 600000ms while trying to c",
+        "(RayWorkerWrapper pid=67451, ip=10.1.0.7) RuntimeError: NCCL Error 2: unhandled system error (run with NCCL_D",
+        '  File "/usr/vllm/distributed/device_communicators/pynccl_wrapper.py", line 277 in ncclCommInitRank',
         "RuntimeError: NCCL error: unhandled system error (run with NCCL_DEBUG=INFO for details)",
         "torch.distributed.DistBackendError: NCCL error in: /pytorch/torch/csrc/distributed/c10d/NCCLUtils.cpp:77,",
         "RuntimeError: NCCL error: invalid usage (run with NCCL_DEBUG=WARN for details)",
@@ -439,6 +479,9 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "cupy_backends.cuda.libs.nccl.NcclError: NCCL_ERROR_SYSTEM_ERROR: unhandled system error",
     ),
     "bad-flag": (
+        "[rank0]:     assert self.total_num_kv_heads % tp_size == 0",
+        "ImportError: Please install vllm[fastsafetensors] for fastsafetensors support.",
+        "ValueError: `limit_mm_per_prompt` is only supported for multimodal models.",
         "ValueError: Chunked MM input disabled but max_tokens_per_mm_item (2496) is larger than max_num_batched_tokens",
         "AssertionError: 20 is not divisible by 3",
         "vllm: error: unrecognized arguments: --no-such-flag",
@@ -462,6 +505,13 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "ValueError: World size (2) is larger than the number of available GPUs (1) in this node. If this is",
         "ValueError: The model type 'gemma3' does not support float16. Reason: Numerical instability. Please use",
         "ValueError: Invalid value 'FLASHINFER_X' for VLLM_ATTENTION_BACKEND. Valid options: ['FLASH_ATTN']",
+        "AsyncEngineArgs.__init__() got an unexpected keyword argument 'tool-call-parser'",
+        "ValueError: attention_backend and attention_config.backend are mutually exclusive",
+        (
+            "ValueError: Selected backend FLASHMLA is not valid for this configuration. Reason: ['head_size "
+            "not supported']"
+        ),
+        "ValueError: Load format `tensorizer2` is not supported",
     ),
     "unsupported-quantization": (
         "ValueError: No NvFp4 MoE backend supports the deployment configuration.",
@@ -497,8 +547,20 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         ),
         "RuntimeError: ('Quantization scheme is not supported for ', 'the current GPU. Min capability: 80. ',",
         "ValueError: Weight output_partition_size = 2560 is not divisible by weight quantization block_n = 128.",
+        (
+            "ValueError: NvFp4 MoE backend 'FLASHINFER_B12X' does not support the deployment configuration "
+            "since kernel does not support quantization scheme QuantKey"
+        ),
+        "ValueError: moe_backend='flashinfer_b12x' is not supported for FP8 MoE.",
+        "ValueError: Unsupported num_bits = 3. Supported num_bits = [4, 8]",
+        (
+            "ValueError: Detected some but not all shards of model.layers.0.mlp.gate_up_proj are quantized. "
+            "All shards of fused layers to have the same precision."
+        ),
     ),
     "unsupported-model": (
+        "ValueError: Sliding window for some but all layers is not supported. This model uses sliding window but max_w",
+        "ValueError: Trying to run tensor parallelization but the model does not support it yet!",
         "ImportError: This modeling file requires the following packages that were not found in your environment: x.",
         (
             "ValueError: Model architectures ['NoSuchArchForCausalLM'] are not supported for now. Supported "
@@ -612,8 +674,15 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "RuntimeError: Failed to load the tokenizer. If the tokenizer is a custom tokenizer not yet available in the",
         "RuntimeError: Internal: could not parse ModelProto from /models/llama/tokenizer.model",
         "Exception: EOF while parsing a value at line 1 column 0",
+        (
+            "ValueError: Converting from Tiktoken failed, if a converter for SentencePiece is available, "
+            "provide a model path"
+        ),
+        "AttributeError: 'CachedPreTrainedTokenizerFast' object has no attribute 'default_chat_template'. Did you mean",
     ),
     "compile-failure": (
+        "FileNotFoundError: [Errno 2] No such file or directory: '/x/.triton/cache/de758c429c9f/fused_moe_kernel.json",
+        "RuntimeError: Bad StatusOr access: INTERNAL: Mosaic failed to compile TPU kernel: Not Implemented: The last",
         "torch._inductor.exc.InductorError: RuntimeError: PassManager::run failed",
         "RuntimeError: Error building extension 'flashinfer_jit'",
         "torch._inductor.exc.InductorError: CalledProcessError: Command '['/usr/bin/gcc', '/tmp/tmpx/main.c', '-O3',",
@@ -634,8 +703,16 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "triton.runtime.errors.OutOfResources: out of resource: shared memory, Required: 114688, Hardware limit:",
         "subprocess.CalledProcessError: Command '['/usr/bin/gcc', '/tmp/t/cuda_utils.c', '-O3']' returned non-zero",
         "torch._inductor.exc.LoweringException: AssertionError:",
+        (
+            "RuntimeError: vLLM failed to compile the model. The most likely reason for this is that a "
+            "previous compilation failed"
+        ),
     ),
     "engine-dead": (
+        "/x/inductor_cache/se/cse.py:62: unknown: block: [486,0,0], thread: [8,0,0] Assertion `index out of",
+        "ERROR 06-25 14:27:21 async_llm_engine.py:52] Engine background task failed",
+        "Exception in callback functools.partial(<function _log_task_completion at 0x7f9a51e90b80>, error_callback=",
+        "Exception in callback functools.partial(<function _raise_exception_on_finish at 0x7f>, request_tracker=<vllm.",
         "RuntimeError: CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasGemmEx`",
         "TimeoutError: RPC call to execute_model timed out.",
         "NVRM: Xid (PCI:000f:01:00): 79, pid=1234, name=VLLM::EngineCor, GPU has fallen off the bus.",
@@ -719,6 +796,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "TimeoutError: Timed out waiting for engine startup",
         "RuntimeError: Timed out after 300 s waiting for server to start",
         "[Error] (Router) Failed to load model: vllm-server failed to start within timeout",
+        "  Normal   Killing    2m    kubelet  Container vllm failed startup probe, will be restarted",
     ),
 }
 """Rule → real messages, cut to what matters (vLLM 0.8 to 0.32, Docker 20.10 to 29, Podman, the kernel, systemd)."""
@@ -739,6 +817,113 @@ def test_a_real_message_is_recognised(expected: str, wording: str) -> None:
     for text in (found.cause.en, found.cause.zh_tw, found.remedy.en, found.remedy.zh_tw):
         assert "[[" not in text
         assert not re.search(r"{(?:container|exit_code|phase|tail|waited)}", text)
+
+
+TRACEBACK = """\
+(EngineCore pid=87) ERROR 03-27 10:12:11 [core.py:946] Traceback (most recent call last):
+(EngineCore pid=87) ERROR 03-27 10:12:11 [core.py:946]   File "/usr/lib/python3.12/dist-packages/vllm/config/vllm.py", \
+line 1, in __post_init__
+(EngineCore pid=87) ERROR 03-27 10:12:11 [core.py:946]     check()
+(EngineCore pid=87) ERROR 03-27 10:12:11 [core.py:946]   File "/usr/lib/python3.12/dist-packages/{file}", \
+line 7, in {function}
+(EngineCore pid=87) ERROR 03-27 10:12:11 [core.py:946]     raise {error}()
+(EngineCore pid=87) ERROR 03-27 10:12:11 [core.py:946] {error}: something no rule has ever heard of
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "function", "error", "expected"),
+    [
+        ("vllm/config/scheduler.py", "verify", "ValueError", "bad-flag"),
+        ("vllm/model_executor/layers/quantization/awq.py", "create_weights", "ValueError", "unsupported-quantization"),
+        ("vllm/model_executor/models/gpt_oss.py", "load_weights", "AssertionError", "corrupt-weights"),
+        ("transformers/tokenization_utils_base.py", "from_pretrained", "TypeError", "tokenizer-or-template"),
+        ("torch/_inductor/codecache.py", "load", "RuntimeError", "compile-failure"),
+        ("x/inductor_cache/ep/cepq2zs.py", "call", "ValueError", "compile-failure"),
+        ("vllm/platforms/cuda.py", "check_and_update_config", "NotImplementedError", "bad-flag"),
+        ("huggingface_hub/file_download.py", "hf_hub_download", "ValueError", "hf-missing"),
+        ("huggingface_hub/hf_api.py", "__init__", "TypeError", "unexplained"),  # another version than its caller's
+        ("vllm/v1/worker/gpu_model_runner.py", "profile_run", "ValueError", "unexplained"),
+        ("torch/nn/functional.py", "linear", "RuntimeError", "unexplained"),
+        ("vllm/config/scheduler.py", "<module>", "ImportError", "unexplained"),
+    ],
+)
+def test_an_unknown_exception_is_judged_by_where_it_was_raised(
+    file: str, function: str, error: str, expected: str
+) -> None:
+    """The innermost frame counts; one that says nothing leaves the failure unexplained."""
+    found = diagnose(TRACEBACK.format(file=file, function=function, error=error))
+    assert found is not None
+    assert found.rule == expected
+    assert found.evidence[0].text.endswith(f"{error}: something no rule has ever heard of")
+    if expected != "unexplained":
+        assert "something no rule has ever heard of" in found.cause.en
+        assert "something no rule has ever heard of" in found.cause.zh_tw
+
+
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        (
+            "OSError: You are trying to access a gated repo.\nMake sure to have access to it.\n401 Client Error.\n\n"
+            "Cannot access gated repo for url https://huggingface.co/meta-llama/Llama-3.2-1B-Instruct/resolve/main/x.\n",
+            "no access: meta-llama/Llama-3.2-1B-Instruct.",
+        ),
+        (
+            "huggingface_hub.errors.RepositoryNotFoundError: 401 Client Error.\n\n"
+            "Repository Not Found for url: https://huggingface.co/gpt2-small/resolve/main/config.json.\n",
+            "reached: gpt2-small.",
+        ),
+        (
+            'docker: Error response from daemon: invalid mount config for type "bind":\n'
+            "bind source path does not exist: /home/you/data\n",
+            "on the host: /home/you/data.",
+        ),
+        (
+            "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?\n",
+            "does not answer at unix:///var/run/docker.sock.",
+        ),
+        (
+            "TimeoutError: Timed out waiting for engines. Waited 600s (configured by VLLM_ENGINE_READY_TIMEOUT_S)",
+            "600 s",
+        ),
+        ("OSError: [Errno 28] No space left on device: '/root/.cache/huggingface/x'\n", "full at /root/.cache/"),
+        (
+            "RuntimeError: Ninja build failed. Ninja output:\nnvcc fatal   : Unknown option '-static-global=false'\n",
+            "failed: Unknown option '-static-global=false'.",
+        ),
+        (
+            "ValueError: The model's max seq len (32768) is larger than the maximum number of tokens that can be "
+            "stored in KV cache (29472). Try\n",
+            "at most 29472 tokens fit.",
+        ),
+        ('exec: "--model": executable file not found in $PATH: unknown.', "in the image: --model."),
+    ],
+)
+def test_a_cause_says_what_the_log_says(log: str, said: str) -> None:
+    """The names and numbers of the failure, also where the next lines have them."""
+    found = diagnose(log)
+    assert found is not None
+    assert said in found.cause.en
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        "ERROR 07-03 03:19:15 [serving_chat.py:200] Traceback (most recent call last):\n"
+        "ERROR 07-03 03:19:15 [serving_chat.py:200] ValueError: This model's maximum context length is 16384 tokens.\n",
+        "(APIServer pid=1) ERROR 06-23 08:11:44 [serving.py:932] openai_harmony.HarmonyError: Unexpected token 200002 "
+        "while expecting start token 200006\n",
+        "ERROR:    Exception in ASGI application\nTraceback (most recent call last):\n"
+        '  File "/usr/lib/python3.12/dist-packages/vllm/tool_parsers/hermes.py", line 57, in __init__\n'
+        "KeyError: '<tool_call>'\n",
+        'INFO:     10.0.0.5:51234 - "POST /v1/chat/completions HTTP/1.1" 500 Internal Server Error\n'
+        "Traceback (most recent call last):\nKeyError: 'choices'\n",
+    ],
+)
+def test_one_request_s_error_accuses_no_start(log: str) -> None:
+    """Pasted without the start: what a handler of requests says is about a request."""
+    assert diagnose(log) is None
 
 
 def samples() -> list[tuple[str, Path]]:
@@ -805,3 +990,8 @@ def test_noise_never_hides_a_wording() -> None:
     for wordings in WORDINGS.values():
         for wording in wordings:
             assert not all(noise.search(line) for line in wording.splitlines())
+
+
+def test_every_place_points_to_a_rule() -> None:
+    """A mistyped one would leave its exceptions unexplained, and nobody would see it."""
+    assert {rule for _, rule in PLACES} <= {rule.id for rule in RULES}

@@ -6,13 +6,14 @@ import asyncio
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ import pytest
 from harness.flags import differences, resolve
 from harness.variants import find as find_variant
 from tests import samples
+from tests.listening import listening
 from tests.saboteurs.faults import FAULTS, SLOWER, find
 from tests.saboteurs.planted import PLANTED, Planted, planted
 from tests.saboteurs.proxy import Exchange, Memory, Proxy, standing
@@ -115,12 +117,8 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[Server]:
     """The server behind."""
-    with Server() as serving:
-        thread = threading.Thread(target=serving.serve_forever)
-        thread.start()
+    with listening(Server()) as serving:
         yield serving
-        serving.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -163,6 +161,13 @@ def test_a_client_that_leaves_takes_its_request_along(client: httpx.Client, serv
     with client.stream("POST", CHAT, json=ASKED | {"stream": True, "endless": True}) as answer:
         next(answer.iter_bytes())
     assert server.left.wait(10)
+
+
+def test_a_kept_slot_goes_on_without_its_client(client: httpx.Client, server: Server, proxy: Proxy) -> None:
+    proxy.plant(find("slots-kept"))
+    with client.stream("POST", CHAT, json=ASKED | {"stream": True, "endless": True}) as answer:
+        next(answer.iter_bytes())
+    assert not server.left.wait(1)
 
 
 def test_a_request_and_an_answer_are_changed(client: httpx.Client, proxy: Proxy) -> None:
@@ -239,6 +244,12 @@ class Alive(http.server.BaseHTTPRequestHandler):
         if self.path == "/die":
             import os
             os._exit(0)
+    def do_POST(self):
+        body = b'{"choices": [{"message": {"content": "Paris."}}]}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Alive)
 print("INFO: quantization=mxfp4", "Application startup complete.", sep=chr(10), flush=True)
 server.serve_forever()
@@ -266,11 +277,13 @@ def container(tmp_path: Path, fault: str) -> Iterator[tuple[subprocess.Popen[str
         stderr=subprocess.DEVNULL,
         text=True,
         env={**os.environ, "SABOTEUR": fault},
+        start_new_session=True,
     ) as process:
         try:
             yield process, f"http://127.0.0.1:{ports[0]}"
         finally:
-            process.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # the stand-in too
 
 
 def ready(process: subprocess.Popen[str]) -> list[str]:
@@ -307,6 +320,21 @@ def test_the_container_may_outlive_its_server(tmp_path: Path) -> None:
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(1)
         assert httpx.get(f"{url}/health", trust_env=False).status_code == 200
+
+
+def test_the_container_may_end_with_an_error(tmp_path: Path) -> None:
+    with container(tmp_path, "sour") as (process, _):
+        ready(process)
+        process.terminate()
+        assert process.wait(10) == 1
+
+
+def test_the_container_may_be_another_after_its_first_end(tmp_path: Path) -> None:
+    for said in (True, False):
+        with container(tmp_path, "another-after-a-restart") as (process, url):
+            ready(process)
+            body = httpx.post(f"{url}{CHAT}", json=ASKED, trust_env=False).json()
+            assert (body["choices"][0]["message"]["content"] == "Paris.") is said
 
 
 def test_the_container_may_start_only_once(tmp_path: Path) -> None:

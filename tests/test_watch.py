@@ -58,6 +58,29 @@ def test_a_stalled_disk_does_not_stop_the_container(engine_or_skip: Engine, tmp_
 
 
 @pytest.mark.engine
+def test_a_server_that_outlives_its_engine_has_failed(
+    engine_or_skip: Engine, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """vLLM 0.10.1.1 goes on for ever when its engine is dead: its word for that ends the wait, some time after it."""
+    from harness.engine import Container
+
+    monkeypatch.setattr("harness.watch.END_S", 1.0)
+    said = "Application startup complete.\nEngine core proc EngineCore_0 died unexpectedly, shutting down client."
+    with created(engine_or_skip, ["bash", "-c", f"echo '{said}'; sleep 300"]) as raw:
+        watch = Watch(raw.name, log, Redactor())
+        watch.attach(Container(engine_or_skip, raw))
+        try:
+            raw.start()
+            diagnosis = watch.until_failed(SOON_S)
+            assert watch.exit is None
+            assert diagnosis is not None
+            assert diagnosis.rule == "engine-dead"
+        finally:
+            raw.kill()  # what follows its log ends with it
+            watch.close()
+
+
+@pytest.mark.engine
 def test_a_container_that_is_started_again_at_once_has_ended(engine_or_skip: Engine, log: Path) -> None:
     """By a restart policy, or by somebody's `docker restart`: there is no moment in which it can be found exited."""
     from harness.engine import Container

@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cpu_bench import BenchError, clamp
+from harness.cpu_bench import BenchError, clamp, share
 from harness.cpu_bench.child import run, tail
 
 if TYPE_CHECKING:
@@ -340,6 +340,7 @@ def _start(where: Places, progress: Progress) -> None:
         # A containerd of the system is shared when there is one; names in it are not.
         *("--containerd-namespace", where.run.name, "--containerd-plugins-namespace", f"{where.run.name}-plugins"),
         *runtime,
+        *share.lowered(where.run.name, progress.say),
     ]
     with progress.step("start a private Docker engine") as step:
         with where.log.open("wb") as log:

@@ -31,6 +31,9 @@ def main(arguments: list[str]) -> int:
             print("RuntimeError: this container starts only once", file=sys.stderr)
             return 1
         STARTED.touch()
+    if fault and fault.life == "later" and not STARTED.exists():
+        STARTED.touch()
+        fault = None
     return asyncio.run(serve(arguments, fault))
 
 
@@ -59,6 +62,8 @@ async def serve(arguments: list[str], fault: Fault | None) -> int:
         await asyncio.Event().wait()
     if server is not None:
         await proxy.close(server)
+    if life == "sour":
+        return 1
     return code if code >= 0 else 128 - code
 
 

@@ -184,6 +184,17 @@ def model(**changes: Any) -> dict[str, Any]:
     return {"on": at("/v1/models"), **whole(lambda x, body: body["data"][0].update(changes))}
 
 
+def without_choice(index: int, told: list[bytes]) -> list[bytes]:
+    """Events without those of one choice."""
+    return [event for event in told if not any(c.get("index") == index for c in choices(parsed(event) or {}))]
+
+
+def without_second(told: list[bytes]) -> list[bytes]:
+    """Events without the second piece of the answer."""
+    second = [event for event in told if is_text(event)][1:2]
+    return [event for event in told if event not in second]
+
+
 def streams(change: Callable[[Exchange, list[bytes]], list[bytes]]) -> dict[str, Any]:
     """A change in the list of all events; they come at the end then."""
 
@@ -394,6 +405,12 @@ def as_plain(x: Exchange, answer: Reply) -> None:
         answer.header("Content-Type", "text/plain")
 
 
+def accepted(x: Exchange, answer: Reply) -> None:
+    """A good answer under another status."""
+    if answer.status == 200:
+        answer.status = 202
+
+
 def insides(x: Exchange, answer: Reply) -> None:
     """A stack trace in the message."""
     body = answer.json
@@ -572,6 +589,170 @@ def told_at(marker: str, line: str) -> Callable[[str], str]:
 
 
 READY = "Application startup complete"
+
+
+def told_more(argument: str) -> Callable[[str], str]:
+    """A log in which the server was told one thing more."""
+    return quiet(r"(non-default args: \{)", rf"\g<1>{argument}, ")
+
+
+def alone(value: Any) -> Edit:
+    """Another `index` of every choice."""
+    return lambda x, body: [c.update(index=value) for c in choices(body)]
+
+
+def cut_end(x: Exchange, piece: str) -> str:
+    """The last character of a sentence is lost."""
+    return piece.rstrip(".。")
+
+
+async def dripping_faster(x: Exchange, source: Stream) -> Stream:
+    """Every event half a second late."""
+    async for event in source:
+        await asyncio.sleep(0.5)
+        yield event
+
+
+def first_turn(x: Exchange) -> None:
+    """Only the first thing that was said is read."""
+    turns = x.asked.get("messages") or []
+    if len(turns) > 2:
+        x.ask(messages=turns[:1])
+
+
+async def each_twice(x: Exchange, source: Stream) -> Stream:
+    """Every piece of the answer twice."""
+    async for event in source:
+        yield event
+        if is_text(event):
+            yield event
+
+
+async def cumulated(x: Exchange, source: Stream) -> Stream:
+    """Every piece has all that was said before it."""
+    so_far = ""
+    async for event in source:
+        body = parsed(event)
+        if body is not None and is_text(event):
+            for place, name in places(body):
+                so_far += place[name]
+                place[name] = so_far
+            event = packed(body)
+        yield event
+
+
+async def at_its_end(x: Exchange, source: Stream) -> Stream:
+    """The whole answer in one piece, as from a server that does not stream and only says so."""
+    kept = [(event, parsed(event)) for event in [event async for event in source]]
+    whole: dict[str, str] = {}
+    last = None
+    for _, body in kept:
+        for place in [*messages(body), *choices(body)] if body else []:
+            for name in ("content", "text", "reasoning"):
+                if place.get(name):
+                    whole[name] = whole.get(name, "") + place[name]
+                    place[name], last = "", place
+    if last is not None:
+        last.update(whole)
+    for event, body in kept:
+        yield event if body is None else packed(body)
+
+
+def same_stream_id(x: Exchange, body: dict[str, Any]) -> None:
+    """One id for every stream."""
+    if "id" in body:
+        body["id"] = "chatcmpl-0"
+
+
+def one_says_nothing(x: Exchange, body: dict[str, Any]) -> None:
+    """The last of several choices is empty."""
+    if len(choices(body)) > 1:
+        for message in messages({"choices": choices(body)[-1:]}):
+            message.update(content="", reasoning=None, reasoning_content=None)
+
+
+def certain(choice: dict[str, Any]) -> None:
+    """Every token, chosen or not, is certain."""
+    told = choice["logprobs"]
+    for token in told.get("content") or []:
+        token["logprob"] = 0.0
+        for other in token["top_logprobs"]:
+            other["logprob"] = 0.0
+    for best in told.get("top_logprobs") or []:
+        best.update(dict.fromkeys(best, 0.0))
+
+
+def other_tokens(choice: dict[str, Any]) -> None:
+    """Tokens of another text, in chats."""
+    for token in choice["logprobs"].get("content") or []:
+        token["token"] = "x"
+
+
+def thought_too(x: Exchange, body: dict[str, Any]) -> None:
+    """The reasoning stands in its field, and in the answer."""
+    for message in messages(body):
+        if thought := message.get("reasoning") or message.get("reasoning_content"):
+            message["content"] = thought + (message.get("content") or "")
+
+
+def broken_call(x: Exchange, body: dict[str, Any]) -> None:
+    """A tool call with arguments that are no JSON."""
+    call = {"id": "call-1", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "Par'}}
+    for message in messages(body):
+        message["tool_calls"] = [call]
+
+
+def page_instead(x: Exchange, answer: Reply) -> None:
+    """A page for what is not there."""
+    if answer.status in (404, 405) and not asks(x):
+        answer.header("Content-Type", "text/html")
+        answer.body = b"<html><h1>nginx</h1></html>"
+
+
+def kept_by(key: Callable[[Exchange], Any]) -> Callable[[Exchange, Reply], None]:
+    """Answers are kept, and given again, under a new id, for what has the same key."""
+
+    def reply(x: Exchange, answer: Reply) -> None:
+        body = answer.json
+        if answer.status == 200 and isinstance(body, dict) and "choices" in body:
+            body = x.memory.kept.setdefault(repr(key(x)), body) | {"id": body["id"]}
+            answer.json = body
+
+    return reply
+
+
+def last_words(x: Exchange) -> str:
+    """What is asked last."""
+    turns = x.asked.get("messages") or [{}]
+    return str(turns[-1].get("content") if isinstance(turns, list) else "")
+
+
+def multiplied(factor: float) -> Callable[[Exchange, str], str]:
+    """Counters of the metrics that count otherwise than they should."""
+    pattern = re.compile(r"(?m)^(vllm:(?:prompt|generation)_tokens_total\{[^}]*\}) (\S+)")
+    return lambda x, page: pattern.sub(lambda m: f"{m[1]} {float(m[2]) * factor}", page)
+
+
+def schema(path: str) -> dict[str, Any]:
+    """One more route in the served schema."""
+    return {
+        "on": at("/openapi.json"),
+        **whole(lambda x, body: body["paths"].update({path: {"post": {"responses": {"200": {"description": "ok"}}}}})),
+    }
+
+
+def listed(x: Exchange, body: dict[str, Any]) -> None:
+    """Content as a list of parts."""
+    for message in messages(body):
+        if isinstance(message.get("content"), str):
+            message["content"] = [{"type": "text", "text": message["content"]}]
+
+
+def spelled(x: Exchange, body: dict[str, Any]) -> None:
+    """Counts as texts."""
+    if isinstance(body.get("usage"), dict):
+        body["usage"].update({n: str(v) for n, v in body["usage"].items() if isinstance(v, int)})
+
 
 FAULTS: tuple[Fault, ...] = (
     # what is served
@@ -1138,7 +1319,434 @@ FAULTS: tuple[Fault, ...] = (
         on=asks,
         **failing(lambda x, answer: vars(answer).update(status=400)),
     ),
+    # what is like a good answer, but for one thing
+    Fault(
+        "models-as-something",
+        "/v1/models is no list",
+        "the documented shape",
+        on=at("/v1/models"),
+        **whole(lambda x, body: body.update(object="models")),
+    ),
+    Fault("index-one", "choices begin at 1", "the documented shape", on=asks, **both(alone(1))),
+    Fault("made-in-the-future", "answers come from 2100", "the documented shape", on=asks, **both(made_at(4 * 10**9))),
+    Fault(
+        "chunks-made-apart",
+        "every chunk has a time of its own",
+        "one time a stream",
+        on=streamed,
+        **chunks(
+            lambda x, body: body.update(created=1_700_000_000 + random.getrandbits(20)) if "created" in body else 0
+        ),
+    ),
+    Fault(
+        "role-changes",
+        "later chunks speak as user",
+        "the assistant's role",
+        on=lambda x: chat(x) and streamed(x),
+        **chunks(lambda x, body: [m.update(role="user") for m in messages(body) if m.get("content")]),
+    ),
+    Fault("pieces-twice", "every piece comes twice", "a stream says the same", on=streamed, stream=each_twice),
+    Fault(
+        "pieces-twice-under-load",
+        "every piece comes twice while three questions are asked at once",
+        "sense under load",
+        on=lambda x: busy(x) and streamed(x),
+        stream=each_twice,
+    ),
+    Fault(
+        "drip",
+        "a chunk every half second",
+        "streams complete in time",
+        slow=True,
+        on=lambda x: chat(x) and streamed(x),
+        stream=dripping_faster,
+    ),
+    Fault(
+        "held-back",
+        "every answer is held back for six seconds",
+        "answers come in time",
+        slow=True,
+        on=chat,
+        wait_s=lambda x: 6.0,
+    ),
+    Fault("first-turn-alone", "only the first message is read", "several turns", on=chat, request=first_turn),
+    Fault("cumulated", "every chunk repeats what came before", "a stream says the same", on=streamed, stream=cumulated),
+    Fault(
+        "stream-of-one",
+        "a chat's stream has its answer in one piece",
+        "streams stream",
+        on=lambda x: chat(x) and streamed(x),
+        stream=at_its_end,
+    ),
+    Fault(
+        "stream-ids-repeat", "every stream has the same id", "an id an answer", on=streamed, **chunks(same_stream_id)
+    ),
+    Fault(
+        "done-misspelt",
+        "[done] instead of [DONE]",
+        "a stream ends with [DONE]",
+        **streams(lambda x, events: [e.replace(b"[DONE]", b"[done]") for e in events]),
+    ),
+    Fault(
+        "finish-twice",
+        "two chunks have the finish_reason",
+        "finish_reason in streams",
+        **streams(lambda x, events: [e for e in events for _ in range(1 + (b'"finish_reason":"' in e))]),
+    ),
+    Fault(
+        "stream-counts-otherwise",
+        "streams count one token of the prompt less",
+        "usage is true",
+        on=streamed,
+        **chunks(usage(prompt_tokens=lambda u: u["prompt_tokens"] - 1, total_tokens=lambda u: u["total_tokens"] - 1)),
+    ),
+    Fault(
+        "stream-counts-more",
+        "streams count one token of the answer more",
+        "usage is true",
+        on=streamed,
+        **chunks(
+            usage(completion_tokens=lambda u: u["completion_tokens"] + 1, total_tokens=lambda u: u["total_tokens"] + 1)
+        ),
+    ),
+    Fault(
+        "chats-count-half-the-prompt",
+        "the prompt of a chat counts half",
+        "usage is true",
+        on=chat,
+        **both(
+            usage(
+                prompt_tokens=lambda u: u["prompt_tokens"] // 2,
+                total_tokens=lambda u: u["total_tokens"] - u["prompt_tokens"] + u["prompt_tokens"] // 2,
+            )
+        ),
+    ),
+    Fault("counts-as-texts", "token counts are texts", "usage is true", on=asks, **both(spelled)),
+    Fault(
+        "completions-of-another-model",
+        "whole completions say another model",
+        "the served name",
+        on=completion,
+        **whole(lambda x, body: body.update(model="other")),
+    ),
+    Fault(
+        "completions-always-stop",
+        "completions that were cut say `stop`",
+        "finish_reason is true",
+        on=completion,
+        **whole(finish("stop")),
+    ),
+    Fault(
+        "completions-without-end",
+        "whole completions have no finish_reason",
+        "finish_reason",
+        on=completion,
+        **whole(finish(None)),
+    ),
+    Fault(
+        "max-tokens-ignored-in-completions",
+        "max_tokens is not heeded in completions",
+        "max_tokens",
+        on=lambda x: completion(x) and x.asked.get("stream") is not True,
+        **drop("max_tokens"),
+    ),
+    Fault(
+        "max-tokens-ignored-in-streams",
+        "max_tokens is not heeded in streamed chats",
+        "max_tokens",
+        on=lambda x: chat(x) and streamed(x),
+        **drop("max_tokens"),
+    ),
+    Fault("one-of-n-empty", "the last of n choices is empty", "n", on=given("n"), **whole(one_says_nothing)),
+    Fault("logprobs-certain", "every token is certain", "logprobs", on=given("logprobs"), **whole(logprobs(certain))),
+    Fault(
+        "logprobs-of-another-text",
+        "logprobs of other tokens in chats",
+        "logprobs",
+        on=given("logprobs"),
+        **whole(logprobs(other_tokens)),
+    ),
+    # what only streams do
+    Fault(
+        "stop-shown-in-streams",
+        "the stop text is in the last piece of a stream",
+        "stop in streams",
+        on=lambda x: completion(x) and streamed(x) and given("stop")(x),
+        **set_(include_stop_str_in_output=True),
+    ),
+    Fault(
+        "stop-reason-lost-in-streams",
+        "streams do not say which stop text ended them",
+        "stop in streams",
+        on=streamed,
+        **chunks(lambda x, body: [c.pop("stop_reason", None) for c in choices(body)]),
+    ),
+    Fault(
+        "logprobs-lost-in-streams",
+        "streams have no logprobs though they were asked for",
+        "logprobs in streams",
+        on=lambda x: streamed(x) and given("logprobs")(x),
+        **chunks(lambda x, body: [c.update(logprobs=None) for c in choices(body)]),
+    ),
+    Fault(
+        "logprobs-of-other-tokens-in-streams",
+        "logprobs of other tokens in streamed chats",
+        "logprobs in streams",
+        on=lambda x: chat(x) and streamed(x) and given("logprobs")(x),
+        **chunks(logprobs(other_tokens)),
+    ),
+    Fault(
+        "choices-under-one-index",
+        "all choices of a stream have the index 0",
+        "n in streams",
+        on=lambda x: streamed(x) and given("n")(x),
+        **chunks(lambda x, body: [c.update(index=0) for c in choices(body)]),
+    ),
+    Fault(
+        "one-choice-lost-in-streams",
+        "the last of n choices is not streamed",
+        "n in streams",
+        **(streams(lambda x, told: without_choice(2, told)) | {"on": lambda x: streamed(x) and given("n")(x)}),
+    ),
+    Fault(
+        "responses-stream-unfinished",
+        "a stream of /v1/responses never says that it is complete",
+        "streams of /v1/responses",
+        models=("gpt_oss",),
+        **(streams(lambda x, told: told[:-1]) | {"on": lambda x: responses(x) and streamed(x)}),
+    ),
+    Fault(
+        "responses-stream-loses-a-piece",
+        "the second piece of a stream of /v1/responses is lost",
+        "streams of /v1/responses",
+        models=("gpt_oss",),
+        **(streams(lambda x, told: without_second(told)) | {"on": lambda x: responses(x) and streamed(x)}),
+    ),
+    Fault(
+        "wrong-values-taken-in-completions",
+        "completions take values that are out of range",
+        "wrong values are 400",
+        on=lambda x: completion(x) and any(isinstance(v, int | float) and v < -1 for v in x.asked.values()),
+        **text('{"id": "cmpl-0", "object": "text_completion", "choices": []}', kind=KIND),
+    ),
+    Fault("end-lost", "answers lose their last character", "an answer is whole", on=asks, **said(cut_end)),
+    Fault(
+        "stop-shown-in-chats",
+        "the stop text stands in a chat",
+        "stop",
+        on=lambda x: chat(x) and given("stop")(x),
+        models=("gemma3",),
+        **set_(include_stop_str_in_output=True),
+    ),
+    Fault(
+        "everything-to-everybody",
+        "one answer that holds the key word of every question",
+        "known answers",
+        on=asks,
+        **said(
+            always(
+                "Paris Tokyo Taipei 204 SHAKESPEARE 60 H2O Mercury Pacific 東京 巴黎 Africa Alice 十 🚀 مرحبا".replace(
+                    "SHAKESPEARE", "Shakespeare SHAKESPEARE"
+                )
+            )
+        ),
+    ),
+    Fault(
+        "think-tags",
+        "`<think>` before the answer",
+        "no control tokens",
+        on=asks,
+        **said(lambda x, piece: f"<think></think>{piece}" if piece and not x.spoken else piece),
+    ),
+    Fault(
+        "shouting",
+        "every answer in capital letters",
+        "system messages",
+        on=asks,
+        **said(lambda x, piece: piece.upper()),
+    ),
+    Fault(
+        "reasoning-in-the-answer-too",
+        "the reasoning stands in the answer too",
+        "reasoning apart from the answer",
+        on=chat,
+        models=("gpt_oss",),
+        **both(thought_too),
+    ),
+    Fault(
+        "responses-of-another-model",
+        "/v1/responses says another model",
+        "the served name",
+        on=responses,
+        **whole(lambda x, body: body.update(model="other")),
+    ),
+    Fault(
+        "chat-tool-arguments-broken",
+        "a chat calls a tool with arguments that are no JSON",
+        "tool calls",
+        on=lambda x: chat(x) and given("tools")(x),
+        models=("gpt_oss",),
+        **whole(broken_call),
+    ),
+    Fault(
+        "schema-ignored",
+        "structured output has a key of its own",
+        "structured output",
+        on=given("response_format"),
+        **whole(lambda x, body: [m.update(content='{"answer": "Paris", "sure": true}') for m in messages(body)]),
+    ),
+    Fault(
+        "schema-in-a-fence",
+        "structured output stands in a code fence",
+        "structured output",
+        on=given("response_format"),
+        **whole(lambda x, body: [m.update(content=f"```json\n{m.get('content')}\n```") for m in messages(body)]),
+    ),
+    Fault("content-as-parts", "content is a list of parts", "the documented shape", on=chat, **both(listed)),
+    Fault(
+        "nameless",
+        "answers have no id",
+        "an id an answer",
+        on=asks,
+        **both(lambda x, body: body.update(id=None) if "id" in body else None),
+    ),
+    Fault(
+        "error-as-answer",
+        "200 with an error, every fifth time",
+        "every question is answered",
+        on=asks,
+        reply=lambda x, answer: vars(answer).update(body=error(500).body) if x.nth % 5 == 0 else None,
+    ),
+    Fault(
+        "byte-order-mark",
+        "answers begin with a byte order mark",
+        "answers are JSON",
+        on=asks,
+        reply=lambda x, answer: setattr(answer, "body", b"\xef\xbb\xbf" + answer.body),
+    ),
+    Fault(
+        "called-gzip",
+        "answers call themselves compressed",
+        "answers can be read",
+        on=asks,
+        reply=lambda x, answer: answer.header("Content-Encoding", "gzip"),
+    ),
+    Fault(
+        "moved",
+        "chats are redirected",
+        "every question is answered",
+        on=chat,
+        instead=lambda x: Reply(307, [("Location", "/v1/chat/completions/")], b""),
+    ),
+    Fault("accepted-202", "answers are 202", "the documented status", on=asks, reply=accepted),
+    Fault(
+        "limited",
+        "429 from the fortieth question on",
+        "every question is answered",
+        on=asks,
+        after=40,
+        **answering(429, "Too Many Requests"),
+    ),
+    Fault(
+        "cached-by-question",
+        "the same question has the same answer, whatever else is asked",
+        "answers are made for what was asked",
+        on=chat,
+        reply=kept_by(last_words),
+    ),
+    Fault(
+        "cached-by-prefix",
+        "questions that begin alike have one answer",
+        "answers do not mix",
+        on=chat,
+        reply=kept_by(lambda x: last_words(x)[:20]),
+    ),
+    Fault(
+        "refusals-called-page",
+        "errors call themselves HTML",
+        "the documented error",
+        on=asks,
+        **failing(lambda x, answer: answer.header("Content-Type", "text/html")),
+    ),
+    Fault("not-found-page", "a page for what is not there", "unknown paths are 404", reply=page_instead),
+    Fault(
+        "unknown-model-another-code",
+        "error.code of an unknown model is 400",
+        "unknown models are 404",
+        on=asks,
+        **failing(lambda x, answer: setattr(answer, "body", answer.body.replace(b'"code":404', b'"code":400'))),
+    ),
+    Fault(
+        "metrics-of-another-model",
+        "metrics say another model",
+        "metric names by version",
+        **metrics(lambda x, page: re.sub(r'model_name="[^"]*"', 'model_name="other"', page)),
+    ),
+    Fault("metrics-count-twice", "tokens are counted twice", "metrics count", **metrics(multiplied(2))),
+    Fault("metrics-go-backwards", "counters go backwards", "metrics count", **metrics(multiplied(-1))),
+    Fault(
+        "tokenize-of-another-length",
+        "/tokenize says another length",
+        "the declared length",
+        on=at("/tokenize"),
+        **whole(lambda x, body: body.update(max_model_len=4096)),
+    ),
+    Fault(
+        "detokenize-lower",
+        "/detokenize loses capitals",
+        "/tokenize is true",
+        on=at("/detokenize"),
+        **whole(lambda x, body: body.update(prompt=body["prompt"].lower())),
+    ),
+    Fault("health-slow", "/health takes six seconds", "/health", slow=True, on=at("/health"), wait_s=lambda x: 6.0),
+    Fault(
+        "slower-each-time",
+        "every question takes a second longer than the one before",
+        "answers come in time",
+        slow=True,
+        on=asks,
+        wait_s=lambda x: float(x.nth),
+    ),
+    Fault(
+        "twice-as-slow-each-time",
+        "every question takes twice as long as the one before",
+        "answers come in time",
+        slow=True,
+        on=asks,
+        wait_s=lambda x: 0.01 * 2 ** min(x.nth, 30),
+    ),
+    Fault(
+        "credentials",
+        "a browser may come with credentials",
+        "no browser with credentials",
+        reply=lambda x, answer: answer.header("Access-Control-Allow-Credentials", "true"),
+    ),
+    Fault("debug-route", "/debug/env is in the schema", "nothing forbidden is served", **schema("/debug/env")),
+    Fault(
+        "weights-route", "/update_weights is in the schema", "nothing forbidden is served", **schema("/update_weights")
+    ),
     # many at once
+    Fault(
+        "swapped-when-busy",
+        "an answer to somebody else's question while six are asked at once",
+        "answers do not mix",
+        on=lambda x: asks(x) and x.memory.open >= 6,
+        reply=one_kept,
+    ),
+    Fault(
+        "cut-when-busy",
+        "streams end in the middle while six are asked at once",
+        "streams complete",
+        on=lambda x: streamed(x) and x.memory.open >= 6,
+        stream=cut_short,
+    ),
+    Fault(
+        "error-when-busy",
+        "an error inside a stream while six are asked at once",
+        "streams complete",
+        on=lambda x: streamed(x) and x.memory.open >= 6,
+        stream=error_inside,
+    ),
     Fault("cross-talk", "pieces of one stream in another", "streams do not mix", on=streamed, stream=mixed),
     Fault("answers-swapped", "an answer to somebody else's question", "answers do not mix", on=asks, reply=one_kept),
     Fault(
@@ -1255,7 +1863,58 @@ FAULTS: tuple[Fault, ...] = (
             READY, "WARNING 01-01 00:00:00 [api_server.py:1] SECURITY WARNING: Development endpoints are enabled!"
         ),
     ),
+    Fault(
+        "log-prompts",
+        "what people ask in the log",
+        "no prompt in the log",
+        log=told_at(
+            READY, "INFO 01-01 00:00:00 [logger.py:1] Received request cmpl-1: prompt: 'My name is Alice', params"
+        ),
+    ),
+    *(
+        Fault(f"told-{name}", f"the log says {argument}", "the declared arguments", log=told_more(argument))
+        for name, argument in (
+            ("eager", "'enforce_eager': True"),
+            ("float16", "'dtype': 'float16'"),
+            ("one-sequence", "'max_num_seqs': 1"),
+            ("no-prefix-cache", "'enable_prefix_caching': False"),
+            ("small-cache", "'kv_cache_dtype': 'fp8'"),
+            ("dummy-weights", "'load_format': 'dummy'"),
+            ("remote-code", "'trust_remote_code': True"),
+            ("revision", "'revision': 'refs/pr/1'"),
+            ("origins", "'allowed_origins': ['https://elsewhere.example']"),
+        )
+    ),
+    *(
+        Fault(f"log-{name}", f"the log says {new}", "the declared settings", log=quiet(old, new), models=models)
+        for name, old, new, models in (
+            ("another-model", r"with config: model='[^']*'", "with config: model='/opt/other'", ()),
+            ("another-tokenizer", r", tokenizer='[^']*'", ", tokenizer='/opt/other'", ()),
+            ("another-architecture", r"architecture: \w+", "architecture: LlamaForCausalLM", ()),
+            ("another-implementation", r"architecture: \w+", "architecture: TransformersForCausalLM", ()),
+            ("another-scheme", r"\bquantization=\w+", "quantization=fp8", ()),
+            ("utilization", r"'gpu_memory_utilization': [\d.]+", "'gpu_memory_utilization': 0.5", ("gpt_oss",)),
+            ("another-name", r"served_model_name=[^,]+", "served_model_name=other", ()),
+            ("speculation", r"speculative_config=None", "speculative_config=SpeculativeConfig(method='ngram')", ()),
+            ("random-weights", r"load_format=\w+", "load_format=dummy", ()),
+        )
+    ),
+    Fault(
+        "log-two-revisions",
+        "two revisions in the log",
+        "the declared revision",
+        log=told_at(READY, f"INFO 01-01 00:00:00 [hf.py:1] /models--x--y/snapshots/{'9' * 40}"),
+    ),
     # how it lives
+    Fault("sour", "exit code 1 at every end", "SIGTERM ends it in order", life="sour"),
+    Fault(
+        "another-after-a-restart",
+        "after its first end it says one sentence to every question",
+        "a restart recovers",
+        on=asks,
+        life="later",
+        **said(always("I am a helpful assistant, how can I help you?")),
+    ),
     Fault("deaf", "SIGTERM is not heeded", "SIGTERM ends it", life="deaf"),
     Fault("abrupt", "ends without finishing what it answers", "SIGTERM drains", life="abrupt"),
     Fault(

@@ -102,6 +102,8 @@ class Matrix:
     """Healthy deployment → tests that rejected it."""
     caught: dict[str, list[str]] = field(default_factory=dict)
     """Fault → tests that caught it."""
+    judged: dict[str, int] = field(default_factory=dict)
+    """Healthy deployment → how many tests judged it."""
     missed: dict[str, int] = field(default_factory=dict)
     """Fault nobody caught → how many tests looked."""
     ran: list[str] = field(default_factory=list)
@@ -114,7 +116,7 @@ class Matrix:
 
     def keep(self) -> None:
         """Write what is known."""
-        told = {name: getattr(self, name) for name in ("rejected", "caught", "missed", "ran")}
+        told = {name: getattr(self, name) for name in ("rejected", "caught", "judged", "missed", "ran")}
         self.kept.write_text(json.dumps(told, indent=1) + "\n")
 
     def recall(self) -> None:
@@ -158,8 +160,8 @@ class Matrix:
             seen = self.judge(fault, chosen, *(("--ignore", SPEED) if fault else ()))
             name = fault.name if fault else "without a fault"
             self.healthy = self.healthy or seen
-            self.rejected[name] = seen.failed
-            self.ran = self.ran or list(seen.outcomes)
+            self.rejected[name], self.judged[name] = seen.failed, len(seen.outcomes)
+            self.ran = self.ran if fault else list(seen.outcomes)
             self.say(
                 f"{self.variant.name}, healthy {nth + 1}, {name}: {len(seen.outcomes)} tests, failed: {seen.failed}"
             )
@@ -185,7 +187,7 @@ class Matrix:
         else:
             tests = [t for t in self.sound() if t.startswith(ANYWAY) or any(map(about(fault), self.healthy.traffic[t]))]
         if fault.slow:
-            tests = [t for t in tests if self.healthy.seconds[t] < PATIENCE_S / 2]
+            tests = [t for t in tests if self.healthy.seconds[t] < TEST_S / 2]
         more = ["--maxfail", "1", "--timeout", str(TEST_S)] if fault.slow else ["--maxfail", str(ENOUGH)]
         with ExitStack() as stack:
             if fault.log:
@@ -279,7 +281,7 @@ def run(
             matrix.wire(fault)
     flags = resolve(matrix.variant, matrix.bench, {"run": "0", "started": "0"})
     for planted_ in () if before else PLANTED:
-        if matrix.wanted(planted_.name, only):
+        if not planted_.elsewhere and matrix.wanted(planted_.name, only):
             matrix.flags(planted_, flags)
     matrix.say(f"{matrix.variant.name}: {time.monotonic() - begun:.0f} s")
 
@@ -293,7 +295,8 @@ def lives(matrix: Matrix) -> None:
 
 def page(matrices: Sequence[Matrix]) -> str:
     """docs/controls.md."""
-    told = [(f.name, f.does, f.breaks) for f in FAULTS] + [(p.name, p.does, p.breaks) for p in PLANTED]
+    told = [(f.name, f.does, f.breaks, "not run") for f in FAULTS]
+    told += [(p.name, p.does, p.breaks, p.elsewhere or "not run") for p in PLANTED]
     lines = [
         "# Controls",
         "",
@@ -304,14 +307,14 @@ def page(matrices: Sequence[Matrix]) -> str:
         "|---|---|---|---|",
     ]
     catches: dict[str, list[str]] = {}
-    for name, does, breaks in told:
+    for name, does, breaks, otherwise in told:
         by = list(dict.fromkeys(short(t) for m in matrices for t in m.caught.get(name, ())))
         if by:
             lines.append(f"| `{name}` | {does} | {breaks} | {', '.join(f'`{test}`' for test in by)} |")
         elif any(name in m.missed for m in matrices):
             lines.append(f"| `{name}` | {does} | {breaks} | **nobody** |")
         else:
-            lines.append(f"| `{name}` | {does} | {breaks} | not run |")
+            lines.append(f"| `{name}` | {does} | {breaks} | {otherwise} |")
         for test in by:
             catches.setdefault(test, []).append(name)
     known = controlled()
@@ -329,7 +332,7 @@ def page(matrices: Sequence[Matrix]) -> str:
     ]
     for m in matrices:
         for name, failed in m.rejected.items():
-            count = len(m.ran) - len(failed)
+            count = m.judged[name] - len(failed)
             lines.append(f"| {m.variant.name} | {name} | {count} | {', '.join(map(short, failed)) or 'nobody'} |")
     return "\n".join(lines) + "\n"
 

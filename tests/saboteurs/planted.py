@@ -24,6 +24,8 @@ class Planted:
     does: str
     change: Callable[[Words, DockerFlags], Words]
     breaks: str = "exactly the declared flags"
+    elsewhere: str = ""
+    """Where it is shown to be caught, when the matrix can't: what somebody else started may have it."""
 
 
 def without(*gone: str) -> Callable[[Words, DockerFlags], Words]:
@@ -80,7 +82,12 @@ PLANTED: tuple[Planted, ...] = (
     Planted("restart-always", "--restart always", plus("--restart", "always")),
     Planted("restart-on-failure", "--restart on-failure", plus("--restart", "on-failure:3")),
     Planted("removed-at-its-end", "--rm", plus("--rm")),
-    Planted("another-port", "another host port", lambda w, flags: instead(f"{flags.port}:8000", "9:8000")(w, flags)),
+    Planted(
+        "another-port",
+        "another host port",
+        lambda w, flags: instead(f"{flags.port}:8000", "9:8000")(w, flags),
+        elsewhere="tests/test_saboteurs.py: of a start of its own",
+    ),
     Planted(
         "loopback-only",
         "bound to 127.0.0.1",
@@ -118,6 +125,46 @@ PLANTED: tuple[Planted, ...] = (
     Planted("not-quantised", "no --quantization", without("--quantization", "mxfp4")),
     Planted("key-on-the-line", "--api-key on the command line", served("--api-key", "sk-0123456789abcdefghij")),
     Planted("remote-code", "--trust-remote-code", served("--trust-remote-code")),
+    Planted("proc-open", "/proc and /sys unmasked", plus("--security-opt", "systempaths=unconfined")),
+    Planted("no-new-privileges", "no-new-privileges", plus("--security-opt", "no-new-privileges")),
+    Planted("all-capabilities", "--cap-add ALL", plus("--cap-add", "ALL")),
+    Planted("device-rule", "a rule for devices", plus("--device-cgroup-rule", "c 1:1 rwm")),
+    Planted("user-namespace", "--userns host", plus("--userns", "host")),
+    Planted("killed-at-once", "--stop-signal SIGKILL", plus("--stop-signal", "SIGKILL")),
+    Planted("stopped-at-once", "--stop-timeout 1", plus("--stop-timeout", "1")),
+    Planted("no-health-check", "--no-healthcheck", plus("--no-healthcheck")),
+    Planted("own-health-check", "--health-cmd true", plus("--health-cmd", "true")),
+    Planted("terminal", "--tty", plus("--tty")),
+    Planted("host-name", "--hostname vllm.example", plus("--hostname", "vllm.example")),
+    Planted("domain-name", "--domainname example", plus("--domainname", "example")),
+    Planted("log-lost", "--log-driver none", plus("--log-driver", "none")),
+    Planted("one-gpu-by-number", "--gpus device=0", lambda words, flags: [*words[:6], "device=0", *words[7:]]),
+    Planted("fewer-cores", "--cpuset-cpus 0", plus("--cpuset-cpus", "0")),
+    Planted("less-of-the-cores", "--cpu-shares 2", plus("--cpu-shares", "2")),
+    Planted("oom-kill-disabled", "--oom-kill-disable", plus("--oom-kill-disable")),
+    Planted("small-shm", "--shm-size 1m", plus("--shm-size", "1m")),
+    Planted("memlock-soft", "--ulimit memlock=65536:-1", instead("memlock=-1", "memlock=65536:-1")),
+    Planted("cache-elsewhere", "another cache mounted", instead("/huggingface:/root", "/elsewhere:/root")),
+    Planted(
+        "cache-shared",
+        "the cache mounted rshared",
+        instead("/root/.cache/huggingface", "/root/.cache/huggingface:rshared"),
+    ),
+    Planted(
+        "encodings-writable", "the encodings mounted to be written", instead("/etc/encodings:ro", "/etc/encodings")
+    ),
+    Planted("unnamed-volume", "a volume without a name", plus("-v", "/root/.cache/vllm")),
+    Planted("datagrams", "a UDP port", plus("-p", "9999:9999/udp")),
+    Planted("old-engine", "VLLM_USE_V1=0", plus("-e", "VLLM_USE_V1=0")),
+    Planted("long-allowed", "VLLM_ALLOW_LONG_MAX_MODEL_LEN=1", plus("-e", "VLLM_ALLOW_LONG_MAX_MODEL_LEN=1")),
+    Planted("preloaded", "LD_PRELOAD", plus("-e", "LD_PRELOAD=/tmp/x.so")),
+    Planted("encodings-emptied", "TIKTOKEN_ENCODINGS_BASE is empty", plus("-e", "TIKTOKEN_ENCODINGS_BASE=")),
+    Planted("said-twice", "--max-model-len twice: the last wins", served("--max-model-len", "4096")),
+    Planted("eager", "--enforce-eager", served("--enforce-eager")),
+    Planted("one-sequence", "--max-num-seqs 1", served("--max-num-seqs", "1")),
+    Planted("small-cache", "--kv-cache-dtype fp8", served("--kv-cache-dtype", "fp8")),
+    Planted("another-revision", "--revision refs/pr/1", served("--revision", "refs/pr/1")),
+    Planted("prompts-logged", "--enable-log-requests", served("--enable-log-requests")),
     Planted("origins", "--allowed-origins", served("--allowed-origins", '["*"]')),
 )
 
@@ -143,4 +190,4 @@ def planted(
         inspect: dict[str, Any] = json.loads(told)[0]
         yield inspect | {"Name": f"/{flags.name}"}
     finally:
-        subprocess.run([*docker, "rm", "--force", name], check=True, capture_output=True)
+        subprocess.run([*docker, "rm", "--force", "--volumes", name], check=True, capture_output=True)

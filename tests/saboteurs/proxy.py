@@ -130,7 +130,7 @@ class Fault:
     """It costs the tests their patience: the first that catches it is enough."""
     life: str = ""
     """How the container behaves: `deaf` ignores SIGTERM, `undead` outlives its server, `abrupt` ends without draining,
-    `once` starts only once."""
+    `once` starts only once, `later` has its fault from the second start on, `sour` ends with 1."""
 
 
 class Reader(asyncio.StreamReader):
@@ -289,7 +289,13 @@ class Proxy:
             if streamed and exchange.method != "HEAD":
                 source = events(pieces(up_reader, headers))
                 altered = fault.stream(exchange, source) if fault and fault.stream else source
-                await send_stream(writer, status, headers, altered, last)
+                try:
+                    await send_stream(writer, status, headers, altered, last)
+                except ConnectionError:
+                    if not (fault and fault.holds):
+                        raise
+                    async for _ in altered:  # nobody listens, and the server goes on
+                        pass
                 return
             whole = exchange.method != "HEAD" and status not in (204, 304)
             body = b"".join([piece async for piece in pieces(up_reader, headers)]) if whole else b""

@@ -21,8 +21,8 @@ class Row(NamedTuple):
 REQUIREMENTS: dict[str, Row] = {
     # test_health, test_start
     "test_health_is_200_and_empty": Row(
-        "df04af",
-        "`GET /health` 回應 200 且內容為空，連續十次皆然：負載平衡器會不斷詢問。",
+        "4a8256",
+        "`GET /health` 回應 200 且內容為空，連續十次皆然，且通常立即回應：負載平衡器會不斷詢問，也不會等待。",
     ),
     "test_models_lists_exactly_the_served_name": Row(
         "57f29e",
@@ -56,6 +56,11 @@ REQUIREMENTS: dict[str, Row] = {
         "eac227",
         "引擎記錄檔中的 dtype 為 bfloat16：float16 會使 Gemma 3 輸出亂碼，且 MXFP4 不接受。",
     ),
+    "test_the_engine_runs_as_declared": Row(
+        "0faeba",
+        "伺服器在記錄檔中列出的參數，以及引擎據以決定的設定，皆為所宣告者：模型及其架構、名稱、長度、量化；"
+        "沒有其他會改變所提供的內容、速度或對象的參數。其餘參數列為紀錄中的發現。",
+    ),
     "test_the_expert_kernel_is_known": Row(
         "58b603",
         "在會列出的版本中，記錄檔載明 MXFP4 專家層所用的後端，並寫入紀錄。",
@@ -75,21 +80,26 @@ REQUIREMENTS: dict[str, Row] = {
     "test_the_served_version_is_the_one_in_the_log": Row("f7e92b", "`/version` 回報的版本與引擎記錄檔一致。"),
     # test_exposure
     "test_nothing_forbidden_is_served": Row(
-        "d09778",
-        "不提供開發用端點、效能分析器與執行期載入的 adapter，回應中也沒有任何機密。記錄：無金鑰即可使用的項目、"
+        "13b955",
+        "不提供開發用端點、效能分析器與執行期載入的 adapter，回應中沒有任何機密，"
+        "也不讓瀏覽器帶著他人的憑證進來。記錄：無金鑰即可使用的項目、"
         "說明頁面，以及瀏覽器可來自哪些來源。",
     ),
     "test_nothing_forbidden_shows_in_inspect": Row(
-        "3932b2",
-        "命令列與標籤中沒有機密，也不信任遠端程式碼。記錄：所綁定的位址，以及環境變數中的機密（`docker inspect` 會讓 "
+        "0fea66",
+        "命令列與標籤中沒有機密，不信任遠端程式碼，"
+        "也沒有會開放或隱藏什麼的環境變數，映像檔自身亦然。記錄：所綁定的位址，"
+        "以及環境變數中的機密（`docker inspect` 會讓 "
         "docker 群組的所有人看到）。",
     ),
-    "test_no_secret_is_in_the_log": Row("655d29", "容器自身的記錄檔在本程式移除機密之前，就不含任何機密。"),
+    "test_no_secret_is_in_the_log": Row(
+        "2155c2", "容器自身的記錄檔在本程式移除機密之前，就不含任何機密，也沒有人們所問的內容。"
+    ),
     # test_meaning
     "test_known_answers_are_right_again_and_again": Row(
-        "f38958",
+        "beaf6e",
         "每個已知的問題連續三次都答對，且每次回答都是正常的語言：沒有 `!!!!!`、沒有無止境的重複、沒有混雜的文字系統、"
-        "沒有 null、沒有控制 token。每個回答都有自己的 id。",
+        "沒有 null、沒有控制 token，也沒有能應付所有問題的回答。每個回答都有自己的 id。",
     ),
     "test_a_long_answer_stays_sensible": Row("eaba47", "數到一百：數到底，每個數字恰好一次且順序正確。"),
     "test_a_needle_is_found_in_a_long_prompt": Row(
@@ -97,24 +107,32 @@ REQUIREMENTS: dict[str, Row] = {
         "在長度為 `max_model_len` 十分之九（或測試平台所宣告長度）的提示中，找出藏在其中的一個句子。",
     ),
     "test_reasoning_is_in_the_fields_of_this_version": Row(
-        "6a7ef5",
-        "推理過程為文字，與回答分開，依此版本置於 `reasoning_content` 或 `reasoning`，串流與否皆然。",
+        "602065",
+        "推理過程為文字，與回答分開且不是回答的一部分，依此版本置於 `reasoning_content` 或 `reasoning`，串流與否皆然。",
     ),
     "test_more_effort_is_more_reasoning": Row(
-        "363d0d",
-        "`reasoning_effort` 確實傳到模型：`high` 的思考不短於 `low`，兩者都有回答。",
+        "e9b55d",
+        "`reasoning_effort` 確實傳到模型：`high` 的思考與 `low` 不同且不更短，兩者都有回答。",
     ),
     "test_responses_answers_like_chat": Row(
-        "670838",
-        "`/v1/responses` 答對已知的問題、狀態為完成，並列出 token 用量。",
+        "35c5f0",
+        "`/v1/responses` 以對外提供的模型名稱答對已知的問題、狀態為完成，並列出 token 用量"
+        "（gpt-oss 並非每個版本都會計入）。",
+    ),
+    "test_responses_are_streamed_whole": Row(
+        "b782fc",
+        "`/v1/responses` 的串流自 `response.created` 起至 `response.completed` 止，編號連續不缺，"
+        "各片段合成的文字與非串流時相同。"
+        "（每個版本都能這樣串流 gpt-oss；其他模型僅較新的版本可以。）",
     ),
     "test_a_tool_is_called_and_its_result_used": Row(
         "68313e",
         "在所有版本中透過 `/v1/responses`：問題會呼叫工具，引數符合其 schema，且最終回答包含工具的結果。",
     ),
     "test_a_chat_with_tools_is_never_a_500": Row(
-        "80ab68",
-        "提供工具的對話會得到回答；伺服器啟動時未指定工具解析器者，則以文件所載的 400 拒絕。下一次對話仍會得到回答。",
+        "1a986c",
+        "提供工具的對話會得到回答；伺服器啟動時未指定工具解析器者，則以文件所載的 400 拒絕。"
+        "回答中若呼叫工具，必為所提供的工具，且參數為 JSON。下一次對話仍會得到回答。",
     ),
     "test_structured_output_validates": Row(
         "0b2b37",
@@ -131,19 +149,26 @@ REQUIREMENTS: dict[str, Row] = {
         "且測試平台載明不涵蓋此項。",
     ),
     # test_contract
-    "test_metrics_have_the_names_of_this_version": Row("9df238", "`GET /metrics` 提供此 vLLM 版本文件所載的指標。"),
-    "test_metrics_count_what_was_served": Row("91b5cb", "多一次對話，請求數就多一次，token 數與其 usage 所列相同。"),
+    "test_metrics_have_the_names_of_this_version": Row(
+        "a6f4bc", "`GET /metrics` 提供此 vLLM 版本文件所載的指標，且只屬於對外提供的模型。"
+    ),
+    "test_metrics_count_what_was_served": Row(
+        "9618af",
+        "多一次對話，請求數就多一次，token 數與其 usage 所列相同：不會更少；沒有別人提問時，也不會更多，"
+        "所花時間也與引擎所說的相近。",
+    ),
     "test_tokens_turn_back_into_the_same_text": Row(
-        "e55f57",
-        "`/tokenize` 與 `/detokenize` 在各種文字系統中互為反函式；數量等於 token 數。",
+        "7d0471",
+        "`/tokenize` 與 `/detokenize` 在各種文字系統中互為反函式；數量等於 token 數，長度為所宣告者。",
     ),
     "test_usage_counts_the_tokens_of_the_prompt": Row(
         "270a63",
         "補全的 `prompt_tokens` 等於 `/tokenize` 的計數，`completion_tokens` 不超過所要求的數量。",
     ),
     "test_a_chat_stream_is_whole_and_in_order": Row(
-        "855f17",
-        "依序為角色、文字、唯一的 finish_reason、用量、`[DONE]`；200 之中沒有隱藏的錯誤，答案與非串流相同。",
+        "1a47aa",
+        "依序為角色、文字、唯一的 finish_reason、用量、`[DONE]`；200 之中沒有隱藏的錯誤，"
+        "答案、所花時間與 token 數皆與非串流相同或相近。",
     ),
     "test_a_completion_stream_is_whole_and_in_order": Row("0122fa", "`/v1/completions` 亦同：串流完整且順序正確。"),
     "test_temperature_0_gives_the_same_twice": Row("f550a1", "相同提示以貪婪解碼兩次，文字與 token 數都相同。"),
@@ -151,19 +176,30 @@ REQUIREMENTS: dict[str, Row] = {
         "2011cb",
         "temperature 1 時，相同的 seed 產生相同的文字，不同的 seed 產生不同的文字。",
     ),
-    "test_n_gives_as_many_choices": Row("c94b6b", "`n: 3` 產生三個各有索引的結果，以及一份用量。"),
+    "test_n_gives_as_many_choices": Row("dcccda", "`n: 3` 產生三個各有索引、各有內容的結果，以及一份用量。"),
+    "test_choices_are_streamed_apart": Row(
+        "d1e70e", "串流中的 `n: 3` 產生三個完整的串流，各依序在自己的索引下，每個都答對；一份用量計入全部的 token。"
+    ),
+    "test_logprobs_are_streamed_with_their_tokens": Row(
+        "cee277",
+        "補全：token 與非串流時相同，數值大致相同。對話：它們合成串流出的文字，沒有大於零者，每個都是最佳。",
+    ),
     "test_logprobs_belong_to_the_tokens": Row(
-        "ad3469",
-        "補全與對話皆然：數量等於 token 數、沒有大於零者、所選 token 在最佳之列，合併起來就是全文。",
+        "52a3ff",
+        "補全與對話皆然：數量等於 token 數、沒有大於零者、所選 token 為最佳且在最佳之列，合併起來就是全文，直到結尾。",
     ),
     "test_max_tokens_ends_the_answer": Row(
-        "29dbc9",
-        "`max_tokens: 3` 在三個 token 後結束，finish_reason 為 `length`，串流與否皆然。",
+        "f9fa06",
+        "`max_tokens: 3` 在三個 token 後結束，finish_reason 為 `length`，串流與否皆然，兩者計數相同。",
     ),
     "test_a_stop_text_ends_the_answer": Row(
         "1dcec6",
         "補全在停止字串之前結束，對話最遲在其處結束，兩者都說明是哪一個字串。（Harmony 的文字由 token 組成："
         "停止字串本身會保留。）",
+    ),
+    "test_a_stop_text_ends_a_stream": Row(
+        "c0a996",
+        "串流亦然，其文字可能分段而來、切開停止字串：在確知之前，停止字串的任何部分與其後的文字都不會送出。",
     ),
     "test_a_system_message_is_obeyed": Row("03702c", "要求使用大寫字母的系統訊息會改變回答。"),
     "test_earlier_turns_are_remembered": Row("46db14", "第一輪說過的內容，第二輪仍記得。"),
@@ -180,6 +216,9 @@ REQUIREMENTS: dict[str, Row] = {
     "test_a_wrong_value_is_refused_as_documented": Row(
         "446cfe",
         "回應 400，附 error.message、.type、.param 與 .code；之後伺服器照常回答。",
+    ),
+    "test_a_completions_wrong_value_is_refused_as_documented": Row(
+        "1c882c", "`/v1/completions` 亦然，其提示也可以是 token。"
     ),
     "test_malformed_json_is_refused_as_documented": Row(
         "ab76b2",
@@ -198,7 +237,13 @@ REQUIREMENTS: dict[str, Row] = {
         "3ca6c0",
         "在設有上限的版本中，一百萬個結果會得到 400；未設上限的版本則不嘗試，並記入紀錄。",
     ),
-    "test_what_is_not_there_is_404_and_405": Row("4c1715", "不存在的路徑回應 404，錯誤的方法回應 405。"),
+    "test_a_token_below_0_is_refused": Row(
+        "65fecf",
+        "提示的 token 中有小於 0 者，會檢查的版本回應 400；不檢查的版本會因此結束引擎，故不嘗試，並在紀錄中說明。",
+    ),
+    "test_what_is_not_there_is_404_and_405": Row(
+        "a16990", "不存在的路徑回應 404，錯誤的方法回應 405，內容皆為 JSON 物件而非網頁。"
+    ),
     "test_no_request_made_up_from_the_schema_breaks_the_server": Row(
         "cb2c21",
         "在 `--fuzz 秒數` 內，由伺服器的 `/openapi.json` 產生正確與錯誤的請求：絕不中斷連線，"
@@ -207,16 +252,17 @@ REQUIREMENTS: dict[str, Row] = {
     ),
     # test_concurrency, test_one_model
     "test_parallel_streams_all_end_and_do_not_mix": Row(
-        "f2e32c",
-        "同時十二條串流、十二個不同的問題：每條都完整、順序正確，並回答各自的問題。",
+        "cfa8c5",
+        "同時十二條串流、十二個不同的問題：每條都完整、順序正確、回答各自的問題，"
+        "並有自己的 id；內容逐段送達，而非一次送完。",
     ),
     "test_a_client_that_leaves_frees_its_slot": Row(
         "8dd19c",
         "收到前幾個事件後就離開的串流，在答案本應繼續產生時，即從執行中的請求與 KV 快取中消失。",
     ),
     "test_a_load_leaves_answers_right_and_nothing_behind": Row(
-        "500d90",
-        "四個用戶端在 `--soak 分鐘` 內不停提問：負載下的每個回答都正確，之後的試探問題亦然；"
+        "ec968b",
+        "四個用戶端在 `--soak 分鐘` 內不停提問：負載下的每個回答都正確，之後的試探問題亦然且及時；"
         "接著沒有任何請求在執行或等候，KV 快取與主機記憶體都已歸還。",
     ),
     "test_no_other_container_of_ours_exists": Row(
@@ -243,9 +289,9 @@ REQUIREMENTS: dict[str, Row] = {
     ),
     "test_a_docker_restart_recovers": Row("4d76ee", "`docker restart` 後在啟動期限內再次答對問題。"),
     "test_a_dead_engine_is_noticed_and_named": Row(
-        "510e47",
-        "終止引擎程序後，`/health` 以此版本的狀態碼表明或拒絕連線，容器在一分鐘內以 0 結束（這並不代表成功），診斷為 "
-        "`engine-dead`。",
+        "10d469",
+        "終止引擎程序後，`/health` 以此版本的狀態碼表明或拒絕連線，容器在一分鐘內以 0 結束（這並不代表成功；"
+        "若該版本不會結束，紀錄中會說明），診斷為 `engine-dead`。",
     ),
     # test_perf
     "test_every_request_of_the_load_completes": Row(
