@@ -44,6 +44,7 @@ from harness.types import (
     Deployment,
     Diagnosis,
     Dialect,
+    Finding,
     Host,
     Image,
     Measurement,
@@ -111,6 +112,10 @@ class Attempt:
         )
         self.recorder.update(tests=outcomes, tests_available=len(outcomes))
         return tuple(outcome for outcome in outcomes if outcome.outcome == "failed")
+
+    def note(self, id_: str, what: str, seen: str) -> None:
+        """Write a finding that the variant does not forbid into the record."""
+        self.recorder.add(Finding(id=id_, what=what, seen=seen, forbidden=False))
 
     def trouble(self) -> str:
         """Why there is nothing to judge, or no longer; an empty text when the deployment is up."""

@@ -35,7 +35,7 @@ COMPLETION_SCHEMA, COMPLETION_LOGPROBS, LIST = (
 )
 """Wrong requests that some versions do not refuse: the first is answered, the others end in an internal error."""
 SERVED = ("POST /v1/chat/completions", "POST /v1/completions", "POST /v1/responses", "POST /tokenize")
-"""Where validation itself fails on what is no object, or no number, in versions up to 0.27."""
+"""What clients use, and what a deployment is judged by."""
 
 OLDEST = Dialect(
     since="0.10.1.1",
@@ -51,7 +51,7 @@ OLDEST = Dialect(
     streams_output=False,
     reports_aborts=False,
     not_refused=(COMPLETION_SCHEMA, COMPLETION_LOGPROBS, LIST),
-    known_500=dict.fromkeys(SERVED, ("Internal Server Error", "")),
+    bare_500=True,
 )
 
 
@@ -83,16 +83,15 @@ V0_19 = _since(
     "0.19.0",
     V0_16,
     caps_n=True,
-    known_500=dict.fromkeys(
-        SERVED, ("Internal Server Error", "object has no attribute 'get'", "not supported between instances")
-    ),
+    not_refused=(LIST,),
+    bare_500=False,
+    known_500=dict.fromkeys(SERVED, ("object has no attribute 'get'", "not supported between instances")),
 )
-V0_27 = _since("0.27.0", V0_19, not_refused=(LIST,))
-V0_28 = _since("0.28.0", V0_27, dense_mxfp4="applied", not_refused=(), known_500={})
+V0_28 = _since("0.28.0", V0_19, dense_mxfp4="applied", not_refused=(), known_500={})
+V0_29 = _since("0.29.0", V0_28, checks_tokens=True)
 V0_32 = _since(
     "0.32.0",
-    V0_28,
-    checks_tokens=True,
+    V0_29,
     known_500={
         # "messages": [] and "add_generation_prompt": false; a message of role "tool" with odd content
         "POST /v1/chat/completions": ("list index out of range", "'Message' object has no attribute 'get'"),
@@ -101,7 +100,7 @@ V0_32 = _since(
     },
 )
 
-DIALECTS = (OLDEST, V0_10_2, V0_11_0, V0_11_1, V0_13, V0_16, V0_19, V0_27, V0_28, V0_32)
+DIALECTS = (OLDEST, V0_10_2, V0_11_0, V0_11_1, V0_13, V0_16, V0_19, V0_28, V0_29, V0_32)
 """Rows from the oldest version on."""
 
 

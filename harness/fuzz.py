@@ -10,9 +10,7 @@ import re
 import shlex
 import time
 import warnings
-from collections.abc import Collection, Mapping
 from contextlib import suppress
-from types import MappingProxyType
 from typing import Any
 
 import schemathesis
@@ -23,7 +21,8 @@ from hypothesis.internal.constants_ast import Constants
 from schemathesis import GenerationMode
 
 from harness.api import Api
-from harness.types import Answer, Noun
+from harness.dialects import SERVED
+from harness.types import Answer, Dialect, Noun
 
 LEFT_OUT = re.compile(
     r"scal(?:e|ing)_elastic|sleep|wake_up|pause|resume|lora|profile|reset_|abort|cancel|collective_rpc|weight"
@@ -36,8 +35,8 @@ EXAMPLES, EXAMPLES_S = 25, 60.0
 """Requests of one kind, right or wrong, to one endpoint at most, in so many seconds; more time draws more."""
 SLOW_S = 60.0
 """Seconds after which a request hangs."""
-SERVED = ("POST /v1/chat/completions", "POST /v1/completions", "POST /v1/responses", "POST /tokenize")
-"""What clients use, and what a deployment is judged by; tried first, the time may not suffice for all."""
+BARE = ("", "Internal Server Error")
+"""What an internal error says that nobody caught."""
 NOT_IMPLEMENTED = 501
 """A documented refusal: this model has no such endpoint."""
 
@@ -52,19 +51,12 @@ class Fuzzed(Noun):
     """Internal errors that every deployment of this version has, and those of endpoints that nobody was promised."""
 
 
-def fuzz(
-    api: Api,
-    seconds: float,
-    known_500: Mapping[str, Collection[str]] = MappingProxyType({}),
-    *,
-    foreign_tokens: bool = True,
-) -> Fuzzed:
-    """Send requests for `seconds`, valid ones and wrong ones, to every endpoint in turn.
+def fuzz(api: Api, seconds: float, dialect: Dialect) -> Fuzzed:
+    """Send requests for `seconds`, valid ones and wrong ones, to every endpoint in turn, SERVED first: the time may not
+    suffice for all.
 
-    Without `foreign_tokens` no prompt has a token below 0, and no `min_tokens` makes the engine look up those to stop
-    at: a version that does not check them ends its engine.
-    No answer is a problem, and so is a 5xx of SERVED endpoints unless its text is in `known_500` (endpoint → texts).
-    An endpoint that has had one is left alone from then on.
+    No answer is a problem, and so is a 5xx of SERVED endpoints, unless the version is known for it. An endpoint that
+    has had one is left alone from then on.
     """
     spec = api.get("/openapi.json").body
     # Hypothesis mixes constants of the imported sources into its draws (no setting turns that off), and a verdict must
@@ -86,16 +78,23 @@ def fuzz(
             if left <= 0 or label in broken:
                 continue
             until = time.monotonic() + 2 * left / (len(rounds) - at)
-            count, answer, repeat = _try(api, named[label], mode, until, most, foreign_tokens=foreign_tokens)
+            count, answer, repeat = _try(api, named[label], mode, until, most, harmless=not dialect.checks_tokens)
             sent += count
             tried += [label] if count and label not in tried else []
             if answer is not None:
                 broken.add(label)
-                known = any(text in answer.text if text else not answer.text for text in known_500.get(label, ()))
-                known = known and answer.status is not None
                 beside = answer.status is not None and label not in SERVED
-                (noted if known or beside else problems).append(f"{answer}\n  repeat it: {repeat}")
+                told = noted if beside or is_known(answer, label, dialect) else problems
+                told.append(f"{answer}\n  repeat it: {repeat}")
     return Fuzzed(requests=sent, endpoints=tuple(tried), problems=tuple(problems), noted=tuple(noted))
+
+
+def is_known(answer: Answer, label: str, dialect: Dialect) -> bool:
+    """Whether every deployment of this version has such a bad answer, or a connection that ends so, to endpoint `label`
+    (`POST /tokenize`)."""
+    if any(text in answer.text for text in dialect.known_500.get(label, ())):
+        return True
+    return dialect.bare_500 and answer.status == 500 and answer.text in BARE and label in SERVED
 
 
 def _weight(label: str) -> tuple[int, str]:
@@ -107,9 +106,10 @@ class _Over(BaseException):
 
 
 def _try(
-    api: Api, operation: Any, mode: GenerationMode, until: float, most: int, *, foreign_tokens: bool
+    api: Api, operation: Any, mode: GenerationMode, until: float, most: int, *, harmless: bool
 ) -> tuple[int, Answer | None, str]:
-    """How many requests, `most` at most, were sent to one endpoint, its first bad answer, and what repeats it."""
+    """How many requests, `most` at most, were sent to one endpoint, its first bad answer, and what repeats it; only
+    `harmless` ones where the version does not check tokens."""
     sent, bad, repeat = 0, None, ""
 
     @given(case=operation.as_strategy(generation_mode=mode))
@@ -124,13 +124,7 @@ def _try(
     def one(case: Any) -> None:
         nonlocal sent, bad, repeat
         if isinstance(case.body, dict):
-            case.body = _shortened(case.body)
-            if not foreign_tokens:
-                case.body = {
-                    name: _from_0(value) if name == "prompt" else value
-                    for name, value in case.body.items()
-                    if name != "min_tokens"
-                }
+            case.body = _harmless(_shortened(case.body)) if harmless else _shortened(case.body)
         drawn = case.as_transport_kwargs(base_url=api.base_url)
         sending = {name: value for name, value in drawn.items() if value is not None and name != "cookies"}
         # a server may close a connection after an answer, unannounced: what is sent on it then is nobody's fault
@@ -159,6 +153,12 @@ def _curl(api: Api, sending: dict[str, Any]) -> str:
     headers = [part for name, value in said.items() for part in ("-H", f"{name}: {value}")]
     data = ["--data-binary", request.content.decode("utf-8", "replace")] if request.content else []
     return shlex.join(["curl", "-X", request.method, *headers, *data, str(request.url)])
+
+
+def _harmless(body: dict[str, Any]) -> dict[str, Any]:
+    """The body without what ends an engine that checks no tokens: those of a prompt below 0, and `min_tokens`, which
+    makes it look up the tokens to stop at."""
+    return {name: _from_0(value) if name == "prompt" else value for name, value in body.items() if name != "min_tokens"}
 
 
 def _from_0(tokens: Any) -> Any:

@@ -13,6 +13,7 @@ from harness.engine import Engine
 from harness.staging import KILL_ENGINE
 from harness.types import Deployment, Diagnosis, Exit, Noun, Stream
 from harness.verification import served_name
+from harness.watch import END_S
 
 GRACE_S = 90
 """Seconds after SIGTERM until SIGKILL."""
@@ -22,8 +23,6 @@ PATIENCE_S = 20
 vLLM 0.32 kills its engine at once and then waits for the connections to close. Now and then it forgets to end a stream
 that was under way: only the client's going lets it exit.
 """
-DEATH_S = 60.0
-"""Longest time from the death of the engine process to the container's exit."""
 LONG = {"prompt": "The capital of France is", "max_tokens": 256, "ignore_eos": True, "stream": True}
 """A completion that is still under way when the server is told to stop."""
 
@@ -99,7 +98,7 @@ def kill_the_engine(engine: Engine, api: Api, deployment: Deployment, log_before
     container = engine.find(deployment.container_id)
     begun, statuses = time.monotonic(), list[int | None]()
     ended = None
-    while ended is None and time.monotonic() - begun < DEATH_S:
+    while ended is None and time.monotonic() - begun < END_S:
         status = api.health().status
         if [status] != statuses[-1:]:
             statuses.append(status)

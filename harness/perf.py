@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+from collections.abc import Iterator
 from statistics import median
 from typing import Any
 
@@ -99,12 +100,25 @@ def judge(attempt: Attempt) -> tuple[Judged, ...]:
     return judged
 
 
-def time_per_token(api: Api, served: str, load: Load) -> float:
-    """Median milliseconds per output token of one stream, by a client that shares nothing with the tool.
+def times_per_token(engine: Engine, attempt: Attempt, first: Loaded) -> Iterator[tuple[float, float]]:
+    """Median milliseconds per output token of one stream, by a client that shares nothing with the tool and by the
+    tool, measured anew as often as asked for; the tool's first is that of `first`.
 
-    The first token is the first event with a choice, the number of tokens is the engine's `usage`.
-    Raises LoadError when a stream is broken.
+    Raises LoadError when a stream is broken or the tool ends without figures.
     """
+    deployment, theirs = attempt.deployment, first.figures["median_tpot"]
+    assert deployment is not None
+    with Api(deployment.base_url) as api:
+        while True:
+            yield _time_per_token(api, served_name(deployment.variant), first.load), theirs
+            seen, _ = _bench(engine, deployment, first.load)
+            if isinstance(seen, str):
+                raise LoadError(seen)
+            theirs = float(seen["median_tpot_ms"])
+
+
+def _time_per_token(api: Api, served: str, load: Load) -> float:
+    """By the second client: the first token is the first event with a choice, their number the engine's `usage`."""
     times = []
     for nth in range(AGAIN):
         prompt = f"{nth} " + "the " * load.input_tokens  # words, not token numbers: a miniature has few of those
@@ -140,34 +154,13 @@ def _load(
     engine: Engine, api: Api, deployment: Deployment, load: Load, attempt: Attempt
 ) -> tuple[Loaded, tuple[str, ...]]:
     """One load, and the client's flags as they were understood."""
-    result = f"/tmp/gb10-load-c{load.streams}.json"
-    flags = _flags(load)
-    place: dict[str, str | None] = {
-        "--model": deployment.variant.model,
-        "--served-model-name": served_name(deployment.variant),
-    }
     before = api.metrics()
-    while True:
-        command = ["vllm", "bench", "serve", *_words(place | flags), "--result-dir", "/tmp", "--result-filename"]
-        code, output = engine.output_of(deployment.container_id, [*command, result.rpartition("/")[2]])
-        refused = re.search(rb"unrecognized arguments: (.*)", output)
-        unknown = [name for name in OPTIONAL if refused and name.encode() in refused[1].split() and name in flags]
-        if not unknown:
-            break
-        flags = {name: value for name, value in flags.items() if name not in unknown}
+    seen, flags = _bench(engine, deployment, load)
     after = api.metrics()
     client = tuple(_words({k: v for k, v in flags.items() if k not in ("--num-prompts", "--max-concurrency")}))
-    read, text = engine.output_of(deployment.container_id, ["cat", result]) if code == 0 else (1, b"")
-    if read != 0:
-        told = output.decode("utf-8", "replace")[-2000:]
-        problem = f"vllm bench serve ended with exit code {code} and no result: {told}"
-        nothing = Loaded(
-            load=load, completed=0, failed=load.prompts, tokens=0, generated=0, figures={}, problem=problem
-        )
+    if isinstance(seen, str):
+        nothing = Loaded(load=load, completed=0, failed=load.prompts, tokens=0, generated=0, figures={}, problem=seen)
         return nothing, client
-    engine.output_of(deployment.container_id, ["rm", "-f", result])
-    seen: dict[str, Any] = json.loads(text)
-    seen.pop("generated_texts", None)
     file = attempt.recorder.directory / f"load-c{load.streams}.json.gz"
     file.write_bytes(gzip.compress(json.dumps(seen, separators=(",", ":")).encode(), mtime=0))
     return (
@@ -182,6 +175,32 @@ def _load(
         ),
         client,
     )
+
+
+def _bench(engine: Engine, deployment: Deployment, load: Load) -> tuple[dict[str, Any] | str, dict[str, str | None]]:
+    """What the tool's own result says, or why there is none, and the tool's flags as it understood them."""
+    result = f"/tmp/gb10-load-c{load.streams}.json"
+    flags = _flags(load)
+    place: dict[str, str | None] = {
+        "--model": deployment.variant.model,
+        "--served-model-name": served_name(deployment.variant),
+    }
+    while True:
+        command = ["vllm", "bench", "serve", *_words(place | flags), "--result-dir", "/tmp", "--result-filename"]
+        code, output = engine.output_of(deployment.container_id, [*command, result.rpartition("/")[2]])
+        refused = re.search(rb"unrecognized arguments: (.*)", output)
+        unknown = [name for name in OPTIONAL if refused and name.encode() in refused[1].split() and name in flags]
+        if not unknown:
+            break
+        flags = {name: value for name, value in flags.items() if name not in unknown}
+    read, text = engine.output_of(deployment.container_id, ["cat", result]) if code == 0 else (1, b"")
+    if read != 0:
+        told = output.decode("utf-8", "replace")[-2000:]
+        return f"vllm bench serve ended with exit code {code} and no result: {told}", flags
+    engine.output_of(deployment.container_id, ["rm", "-f", result])
+    seen: dict[str, Any] = json.loads(text)
+    seen.pop("generated_texts", None)
+    return seen, flags
 
 
 def _flags(load: Load) -> dict[str, str | None]:

@@ -299,17 +299,12 @@ class Run:
                 self._loads[name] = measure(self.engine, attempt, shown)
         return self._loads[name]
 
-    def time_per_token(self, attempt: Attempt) -> float:
-        """Milliseconds per output token of one stream, by a second client."""
-        from harness.api import Api
-        from harness.perf import time_per_token
-        from harness.verification import served_name
+    def times_per_token(self, attempt: Attempt) -> Iterator[tuple[float, float]]:
+        """Milliseconds per output token of one stream, by a second client and by the tool, anew as often as asked."""
+        from harness.perf import times_per_token
 
-        deployment = attempt.deployment
-        assert deployment is not None
-        one = next(load for load in attempt.recorder.record.expectation.loads if load.streams == 1)
-        with Api(deployment.base_url) as api:
-            return time_per_token(api, served_name(attempt.variant), one)
+        one = next(one for one in self.loads(attempt) if one.load.streams == 1)
+        return times_per_token(self.engine, attempt, one)
 
     def judged(self, attempt: Attempt) -> tuple[Judged, ...]:
         """What is said of the deployment's speed, as it stands in the record."""

@@ -538,8 +538,9 @@ class Dialect(Noun):
     opens_pause: bool = False
     """Whether anybody may call /pause and /resume, with no flag that shuts them: a finding then, no fault."""
     known_500: dict[str, tuple[str, ...]] = {}
-    """Endpoint → texts of internal errors that this version gives to requests nobody sends (an empty one: an error
-    without a text): recorded, not judged."""
+    """Endpoint → texts of what goes wrong inside this version for requests nobody sends: recorded, not judged."""
+    bare_500: bool = False
+    """Whether the endpoints in `harness.dialects.SERVED` answer such requests with a 500 that says nothing."""
     note: str = ""
     """Why this row stands for a version that was not read."""
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.types import Deployment, Finding
+from harness.types import Deployment
 from harness.verification import ANSWER_TOKENS, CAPITAL, chat_problems, served_name
 
 if TYPE_CHECKING:
@@ -32,9 +32,7 @@ def test_sigterm_ends_it_in_order_and_a_start_recovers(
     stopped = run.stop(attempt)
     if stopped.left_hanging:
         seen = f"nothing came after SIGTERM, until the client gave up; stopped after {stopped.stop_s:.0f} s"
-        attempt.recorder.add(
-            Finding(id="stream-left-hanging", what="a stream without an end at shutdown", seen=seen, forbidden=False)
-        )
+        attempt.note("stream-left-hanging", "a stream without an end at shutdown", seen)
     assert stopped.exit_code in (0, 143)
     assert stopped.stream is not None, "the client was left hanging"
     assert not run.start_again(attempt).trouble
@@ -54,10 +52,7 @@ def test_a_dead_engine_is_noticed_and_named(run: Run, attempt: Attempt) -> None:
     `engine-dead`."""
     died = run.kill_the_engine(attempt)
     if died.exit_code is None and not attempt.dialect.ends_with_engine:
-        outlived = Finding(
-            id="outlives-its-engine", what="a server goes on without its engine", seen="/health", forbidden=False
-        )
-        attempt.recorder.add(outlived)
+        attempt.note("outlives-its-engine", "a server goes on without its engine", "/health")
     else:
         assert died.exit_code == 0
     assert set(died.statuses) - {200} <= {attempt.dialect.dead_status, None}

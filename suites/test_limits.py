@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.types import Answer, Deployment, Finding
+from harness.types import Answer, Deployment
 from harness.verification import CAPITAL, chat_problems, content_of, error_problems, served_name
 
 if TYPE_CHECKING:
@@ -50,11 +50,11 @@ COMPLETION_WRONG: dict[str, dict[str, Any]] = {
 
 
 def refusal_problems(answer: Answer, attempt: Attempt, case: str) -> list[str]:
-    """What is wrong with a refusal; a finding instead where this version is known not to refuse this case."""
-    if case not in attempt.dialect.not_refused:
-        return error_problems(answer)
-    found = Finding(id="not-refused", what="a wrong request is not refused", seen=case, forbidden=False)
-    attempt.recorder.add(found)
+    """What is wrong with a refusal; a finding instead where this version is known to answer this case, or to fail."""
+    found = error_problems(answer)
+    if not found or case not in attempt.dialect.not_refused or answer.status not in (200, 500):
+        return found
+    attempt.note("not-refused", "a wrong request is not refused", case)
     return []
 
 
@@ -133,8 +133,7 @@ def test_a_huge_n_is_refused(api: Api, attempt: Attempt, deployment: Deployment)
         answer = api.chat(served_name(deployment.variant), CAPITAL.messages(), n=10**6, temperature=1, max_tokens=1)
         assert not error_problems(answer)
     else:
-        uncapped = Finding(id="n-without-cap", what="no limit on `n`", seen="this vLLM version", forbidden=False)
-        attempt.recorder.add(uncapped)
+        attempt.note("n-without-cap", "no limit on `n`", "this vLLM version")
     assert not still_answers(api, deployment)
 
 
@@ -145,8 +144,7 @@ def test_a_token_below_0_is_refused(api: Api, attempt: Attempt, deployment: Depl
         body = {"model": served_name(deployment.variant), "prompt": [-5, 3], "max_tokens": 4}
         assert not error_problems(api.post("/v1/completions", body))
     else:
-        unseen = Finding(id="negative-token", what="no look at tokens", seen="this vLLM version", forbidden=False)
-        attempt.recorder.add(unseen)
+        attempt.note("negative-token", "no look at tokens", "this vLLM version")
     assert not still_answers(api, deployment)
 
 
@@ -166,13 +164,9 @@ def test_no_request_made_up_from_the_schema_breaks_the_server(
     repeats it; what every deployment of this version does wrong, or an endpoint beside, is a finding in the record."""
     from harness.fuzz import fuzz
 
-    dialect = attempt.dialect
-    seen = fuzz(api, fuzz_s, dialect.known_500, foreign_tokens=dialect.checks_tokens)
-    told = tuple(
-        Finding(id="known-500", what="an internal error of this vLLM version", seen=problem, forbidden=False)
-        for problem in seen.noted
-    )
-    attempt.recorder.add(*told)
+    seen = fuzz(api, fuzz_s, attempt.dialect)
+    for problem in seen.noted:
+        attempt.note("known-500", "an internal error of this vLLM version", problem)
     assert not seen.problems, "\n".join(seen.problems)
     assert "POST /v1/chat/completions" in seen.endpoints
     assert not still_answers(api, deployment)

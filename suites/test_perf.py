@@ -3,6 +3,7 @@ roofline and by what this box gave before."""
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +18,8 @@ pytestmark = [pytest.mark.perf, pytest.mark.timeout(3600), pytest.mark.usefixtur
 
 AGREE = {"gb10": 0.03, "cpu": 1.0}
 """By how much two clients may differ in the time per token: the CPU bench shares its cores with both of them."""
+TRIES = 3
+"""How often two clients measure before they are said to differ."""
 WARM_UP = 4
 """Requests of the tool that it does not count: its first try and its warm-up, and one of somebody else's."""
 
@@ -41,13 +44,18 @@ def test_the_engine_counted_the_same_tokens(run: Run, attempt: Attempt) -> None:
 
 
 def test_a_second_client_measures_the_same(run: Run, attempt: Attempt) -> None:
-    """One stream's time per token, measured by a client that shares nothing with the tool, agrees with the tool's."""
-    one = next(one for one in run.loads(attempt) if one.load.streams == 1)
-    ours, theirs = run.time_per_token(attempt), one.figures["median_tpot"]
-    apart, most = max(ours / theirs, theirs / ours) - 1, AGREE[attempt.bench.name]
+    """One stream's time per token, measured by a client that shares nothing with the tool, agrees with the tool's, at
+    the latest when both have measured it three times: one of them may have met a busy moment."""
+    most = AGREE[attempt.bench.name]
+    tried = []
+    for ours, theirs in islice(run.times_per_token(attempt), TRIES):
+        apart = max(ours / theirs, theirs / ours) - 1
+        tried.append(f"{ours:.2f} ms by our client, {theirs:.2f} ms by vllm bench serve")
+        if apart <= most:
+            break
     agree = Measurement(name="perf.clients_apart", value=100 * apart, unit="%", limit=100 * most, ok=apart <= most)
     attempt.recorder.add(agree)
-    assert apart <= most, f"{ours:.2f} ms by our client, {theirs:.2f} ms by vllm bench serve"
+    assert apart <= most, "; ".join(tried)
 
 
 def test_the_speed_is_what_this_box_gave_before(run: Run, attempt: Attempt) -> None:

@@ -121,7 +121,7 @@ class World:
     sick_at: dict[str, int] = field(default_factory=dict)
     """Answer → the one time it is 503."""
     loads: tuple[Loaded, ...] = field(default_factory=good_loads)
-    per_token_ms: float = 20.0
+    per_token_ms: tuple[tuple[float, float], ...] = ((20.0, 20.0),)
     judged: tuple[Judged, ...] = (SWIFT,)
 
     def changed(self, played: Played) -> Played:
@@ -229,9 +229,9 @@ class FakeRun:
         """What the load did."""
         return self.world.loads
 
-    def time_per_token(self, attempt: Attempt) -> float:  # noqa: ARG002
-        """The second client."""
-        return self.world.per_token_ms
+    def times_per_token(self, attempt: Attempt) -> Iterator[tuple[float, float]]:  # noqa: ARG002
+        """The second client and the tool."""
+        yield from self.world.per_token_ms
 
     def judged(self, attempt: Attempt) -> tuple[Judged, ...]:  # noqa: ARG002
         """What is said of the speed."""
@@ -252,8 +252,8 @@ def launch_of(flags: DockerFlags, outcome: Deployment | Diagnosis, start_s: floa
     )
 
 
-def ask(test: Callable[..., None], world: World, tmp_path: Path) -> None:
-    """Call a test of suites/ in this world, with each of its parameters."""
+def ask(test: Callable[..., None], world: World, tmp_path: Path) -> Attempt:
+    """Call a test of suites/ in this world, with each of its parameters; the attempt that it wrote to."""
     variant = find("gpt-oss-120b")
     env: dict[str, str | None] = {"HF_HUB_OFFLINE": "1", "VLLM_CPU_KVCACHE_SPACE": "1"}
     made = CAPTURED["inspect"]
@@ -280,12 +280,13 @@ def ask(test: Callable[..., None], world: World, tmp_path: Path) -> None:
         )
         transport = httpx.MockTransport(world.reply) if world.tape is None else None
         wants = inspect.signature(test).parameters
+        attempt = healthy(world, deployment, tmp_path)
         if "failed" in wants:
             world.holders = world.left
         offered = {
             "api": stack.enter_context(Api(address, transport=transport)),
             "deployment": deployment,
-            "attempt": healthy(world, deployment, tmp_path),
+            "attempt": attempt,
             "failed": failing(world, deployment, tmp_path),
             "run": FakeRun(world, deployment),
             "tmp_path": tmp_path,
@@ -294,6 +295,7 @@ def ask(test: Callable[..., None], world: World, tmp_path: Path) -> None:
         }
         for parameters in parametrised(test):
             test(**{name: (offered | parameters)[name] for name in wants})
+    return attempt
 
 
 def cache(world: World, variant: Variant, tmp_path: Path) -> Path:

@@ -200,6 +200,7 @@ SENTENCES: dict[str, str] = {
     "a wrong request is not refused": "未拒絕錯誤的請求",
     "a server goes on without its engine": "引擎終止後伺服器仍繼續執行",
     "no look at tokens": "不檢查 token 的值",
+    "tokens that nobody counts": "無人計算的 token",
     "this vLLM version": "此 vLLM 版本",
     "an internal error of this vLLM version": "此 vLLM 版本的內部錯誤",
     # differences
