@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from subprocess import SubprocessError
 
-from benchmarks import collecting, recorded, whole
+from benchmarks import collecting, recorded, share, whole
 from benchmarks.table import Row, markdown
 
 QUESTIONS = {
@@ -24,9 +24,10 @@ QUESTIONS = {
     "records": "What large records cost",
     "idle": "What waiting costs",
     "whole": "A whole run, and the same by hand",
+    "share": "Who waits while a container computes",
 }
 """Discipline → its title, in the order of the page."""
-OWN_ENGINE = {"collect": collecting.run, "records": recorded.run, "whole": whole.run}
+OWN_ENGINE = {"collect": collecting.run, "records": recorded.run, "whole": whole.run, "share": share.run}
 """Those that need no engine, or find it by themselves."""
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"

@@ -182,9 +182,9 @@ def no_systemd(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("no_systemd")
 @pytest.mark.parametrize(
     ("kind", "options", "file", "weight"),
-    [("cgroup", "rw,cpu,cpuacct", "cpu.shares", "128"), ("cgroup2", "rw,nsdelegate", "cpu.weight", "13")],
+    [("cgroup", "rw,cpu,cpuacct", "cpu.shares", "256"), ("cgroup2", "rw,nsdelegate", "cpu.weight", "25")],
 )
-def test_containers_get_an_eighth(tmp_path: Path, kind: str, options: str, file: str, weight: str) -> None:
+def test_containers_get_a_quarter(tmp_path: Path, kind: str, options: str, file: str, weight: str) -> None:
     """In either version of control groups; the engine puts its containers below that group."""
     table, root = mounted(tmp_path, kind, options)
     said: list[str] = []
@@ -349,10 +349,9 @@ def test_its_containers_give_way() -> None:
     """What the private engine runs is really in the group with the low weight, and `docker inspect` shows none of it:
     the deployment's flags are the declared ones. An engine of the user's, or systemd's groups, are left as they are."""
     where = engine.places(STATE)
-    found = share.hierarchy(Path("/proc/mounts").read_text())
-    if engine.daemon(where) is None or share.SYSTEMD.is_dir() or found is None:
+    file = share.weight_file(where.run.name)
+    if engine.daemon(where) is None or share.SYSTEMD.is_dir() or file is None:
         pytest.skip("no private engine with groups of its own")
-    kind, root = found
     host = where.docker_host
     image = locate().image
     ran = engine.docker(host, "run", "--rm", "--detach", "--entrypoint", "sleep", image, "30")
@@ -365,8 +364,7 @@ def test_its_containers_give_way() -> None:
         assert (json.loads(config)["CgroupParent"], json.loads(config)["CpuShares"]) == ("", 0)
     finally:
         engine.docker(host, "rm", "--force", container)
-    file, weight = share.WEIGHTS[kind]
-    assert (root / where.run.name / file).read_text().strip() == str(weight)
+    assert file.read_text().strip() == str(share.ORDINARY[file.name] // share.PART)
 
 
 @pytest.mark.engine

@@ -1,8 +1,8 @@
 """The share of the processor that the private engine's containers get while others want it too.
 
 Under Linux 6.18 on two CPUs a container that computes kept every process outside it waiting, for up to 21 s at a time:
-the harness too, whose clock ran on. With an eighth of the ordinary weight nobody outside waits longer than 20 ms, and
-alone the container is as fast as before. See docs/decisions/0010-an-eighth-of-the-processor.md.
+the harness too, whose clock ran on. With a quarter of the ordinary weight nobody does:
+docs/decisions/0010-a-quarter-of-the-processor.md, measured by `make bench ARGS=share`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-WEIGHTS = {"cgroup": ("cpu.shares", 128), "cgroup2": ("cpu.weight", 13)}
-"""Type of the hierarchy → the file that holds a group's weight, and an eighth of the ordinary 1024 or 100."""
+WEIGHTS = {"cgroup": "cpu.shares", "cgroup2": "cpu.weight"}
+"""Type of the hierarchy → the file that holds a group's weight."""
+ORDINARY = {"cpu.shares": 1024, "cpu.weight": 100}
+"""What stands in it if nobody says anything."""
+PART = 4
+"""The ordinary weight is divided by this."""
+MOUNTS = Path("/proc/mounts")
 SYSTEMD = Path("/run/systemd/system")
 """Is there where systemd runs."""
 
@@ -26,7 +31,14 @@ def hierarchy(mounts: str) -> tuple[str, Path] | None:
     return next(((kind, Path(place)) for _, place, kind, *_ in found if kind == "cgroup2"), None)
 
 
-def lowered(group: str, say: Callable[[str], None], mounts: Path = Path("/proc/mounts")) -> list[str]:
+def weight_file(group: str) -> Path | None:
+    """Where the weight of the control group `group` stands; None if there is no such group."""
+    where = hierarchy(MOUNTS.read_text())
+    file = where and where[1] / group / WEIGHTS[where[0]]
+    return file if file and file.is_file() else None
+
+
+def lowered(group: str, say: Callable[[str], None], mounts: Path = MOUNTS) -> list[str]:
     """Make the control group `group` with the low weight; the arguments that put dockerd's containers below it.
 
     Where systemd runs the groups are its own, and stay as they are: no arguments. Neither where the group can't be
@@ -39,12 +51,12 @@ def lowered(group: str, say: Callable[[str], None], mounts: Path = Path("/proc/m
         say("no control group shares out the processor here: a busy container may keep the harness waiting")
         return []
     kind, root = where
-    file, weight = WEIGHTS[kind]
+    file = root / group / WEIGHTS[kind]
     try:
         if kind == "cgroup2":
             (root / "cgroup.subtree_control").write_text("+cpu")
-        (root / group).mkdir(exist_ok=True)
-        (root / group / file).write_text(str(weight))
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(str(ORDINARY[file.name] // PART))
     except OSError as error:
         say(f"could not lower the weight of the containers ({error}): a busy one may keep the harness waiting")
         return []
