@@ -855,11 +855,11 @@ RULES: tuple[Rule, ...] = (
             r"No space left on device",
             r"no space left on device",
             r"kind: StorageFull",
-            r"Not enough free disk space to download",
             (
-                r"not enough free disk space to download the file\. The expected file size is: (?P<wanted>[\d.]+ "
+                r"Not enough free disk space to download the file\. The expected file size is: (?P<wanted>[\d.]+ "
                 r"MB)\. The target location (?P<path>\S+) only has (?P<free>[\d.]+ MB)"
             ),
+            r"Not enough free disk space to download",
             r"Disk quota exceeded",
             r"Data processing error: .*os error 28",
             r"\bENOSPC\b",
@@ -1147,7 +1147,7 @@ RULES: tuple[Rule, ...] = (
             r"No model architectures are specified",
             r"modeling backend requires transformers>=(?P<version>\S+) for",
             r"text_config extracted from the model config does not have",
-            r"Failed to load mistral '(?P<arch>\w+)' config",
+            r"Failed to load mistral '[^']+' config",
         ),
         cause=Text(
             en="This vLLM does not know the model's architecture[[: {arch}]].",

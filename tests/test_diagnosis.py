@@ -369,6 +369,7 @@ FORMS: dict[str, Callable[[str], str]] = {
     "compose": prefixed("vllm-1  | "),
     "journald": prefixed("Nov 26 21:06:11 spark-1 docker[812]: "),
     "kubernetes": prefixed("2026-11-26T21:06:11.123456789Z "),
+    "a time with a bar": prefixed("2025-03-05 14:28:45 | "),
     "CRI": prefixed("2026-11-26T21:06:11.123456789+00:00 stderr F "),
     "ANSI": lambda log: log.replace("(EngineCore_0 pid=120)", "\x1b[1;36m(EngineCore_0 pid=120)\x1b[0;0m"),
     "ANSI remains": lambda log: log.replace("(EngineCore_0 pid=120)", "[1;36m(EngineCore_0 pid=120)[0;0m"),

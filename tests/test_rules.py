@@ -57,6 +57,14 @@ WORDINGS: dict[str, tuple[str, ...]] = {
             "ValueError: Externally held weights on device cuda:0 (90.1/119.7 GiB) exceed the desired GPU "
             "memory utilization (0.7, 83.8 GiB). Increase"
         ),
+        (
+            "ValueError: Available memory on node 0 (7.41/15.52 GiB) on kv cache allocation is less than "
+            "requested memory for kv (12.0 GiB)."
+        ),
+        (
+            "ValueError: Free memory on device cuda:0 (20.1/121.7 GiB) on startup is less than the engine's "
+            "budget of 109.5 GiB."
+        ),
     ),
     "kv-cache-too-small": (
         "ValueError: To serve at least one request with the models's max seq len (40960), (5.62 GiB KV cache is",
@@ -75,6 +83,10 @@ WORDINGS: dict[str, tuple[str, ...]] = {
             "be stored in KV cache (11088). Try increasing"
         ),
         "ValueError: To serve at least one request with the models's max seq len (262144), (24.00 GiB KV cache is",
+        (
+            "ValueError: max_num_seqs (256) exceeds available Mamba cache blocks (113). Each decode sequence "
+            "requires one Mamba cache block, so CUDA graph capture cannot proceed."
+        ),
     ),
     "cuda-oom": (
         "RuntimeError: CUDA Error: out of memory at /workspace/csrc/cumem_allocator.cpp:139",
@@ -106,6 +118,10 @@ WORDINGS: dict[str, tuple[str, ...]] = {
             "[FATAL ERROR]: HIP failure: 'out of memory' (in ncclCommInitRank)\nRuntimeError: NCCL error: "
             "unhandled cuda error"
         ),
+        (
+            "jax.errors.JaxRuntimeError: RESOURCE_EXHAUSTED: Ran out of memory in memory space hbm. Used "
+            "18.21G of 15.75G hbm."
+        ),
     ),
     "host-oom-killed": (
         "subprocess.CalledProcessError: Command '['vllm', 'serve', 'x']' died with <Signals.SIGKILL: 9>.",
@@ -132,6 +148,10 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         'earlyoom[1021]: sending SIGTERM to process 8727 uid 0 "VLLM::EngineCor": badness 1201, VmRSS 98211 MiB',
         "systemd-oomd[880]: Killed /system.slice/docker-4e0a.scope due to memory pressure for /system.slice being",
         "Failed core proc(s): {'EngineCore': 'pid=12345 killed by signal 9 (SIGKILL)'}",
+        (
+            "Status: Failed Reason: Evicted Message: The node was low on resource: memory. Container vllm was"
+            " using 118Gi"
+        ),
     ),
     "container-name-conflict": (
         'docker: Error response from daemon: Conflict. The container name "/gpt-oss-120b" is already in use by',
@@ -218,6 +238,10 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "RuntimeError: Device string must not be empty",
         "AssertionError: Torch not compiled with CUDA enabled",
         "nvidia-container-cli: initialization error: driver error: failed to process request: unknown.",
+        (
+            "ValueError: Current node has no GPU available. current_node_resource={'CPU': 20.0}. vLLM engine "
+            "cannot start without GPU."
+        ),
     ),
     "driver-mismatch": (
         (
@@ -250,6 +274,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
             "ERROR: This container was built for NVIDIA Driver Release 590.48 or later, but\n       version "
             "580.159.03 was detected and compatibility mode is UNAVAILABLE."
         ),
+        "CUDA Driver UNAVAILABLE (cuInit(0) returned 803)",
     ),
     "unsupported-arch": (
         "[rank0]: RuntimeError: HIP error: invalid device function",
@@ -292,6 +317,8 @@ WORDINGS: dict[str, tuple[str, ...]] = {
             "MLIRError: Failure while executing pass pipeline:\nerror: unknown: NVPTX compiler invocation "
             "failed, error log: ptxas application ptx input, line 969"
         ),
+        "RuntimeError: Only SM 9.0 and 10.0 are supported",
+        "ValueError: The FlashAttention 3 backend requires Hopper GPUs",
     ),
     "image-pull": (
         '  Warning  Failed     12s   kubelet  Failed to pull image "vllm/vllm-openai:nope": rpc error: code = NotFound',
@@ -364,6 +391,12 @@ WORDINGS: dict[str, tuple[str, ...]] = {
             "/usr/bin/python3: Error while finding module specification for "
             "'vllm.entrypoints.openai.api_server' (ModuleNotFoundError: No module named 'vllm')"
         ),
+        (
+            "OCI runtime create failed: runc create failed: unable to start container process: exec: "
+            '"/entrypoint.sh": permission denied: unknown'
+        ),
+        'OCI runtime create failed: exec: "/opt/start.sh": is a directory: unknown',
+        'exec: "/opt/start.sh": no such file or directory: unknown',
     ),
     "hf-gated": (
         "OSError: You are trying to access a gated repo.\nMake sure to have access to it at",
@@ -433,6 +466,10 @@ WORDINGS: dict[str, tuple[str, ...]] = {
             "StorageFull, message:"
         ),
         "sqlite3.OperationalError: database or disk is full",
+        (
+            "OSError: Not enough free disk space to download the file. The expected file size is: 4913.77"
+            " MB. The target location /root/.cache/huggingface/hub only has 512.33 MB free disk space."
+        ),
     ),
     "shm-too-small": (
         (
@@ -477,6 +514,8 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "torch.distributed.DistNetworkError: The client socket has timed out after 600000ms while trying to connect",
         "Failed: Cuda error csrc/custom_all_reduce.cuh:455 'invalid argument'",
         "cupy_backends.cuda.libs.nccl.NcclError: NCCL_ERROR_SYSTEM_ERROR: unhandled system error",
+        "RuntimeError: HCCL function error: HcclCommInitRootInfo, error code is 6",
+        "RuntimeError: Failed to connect to GCS at address 192.168.100.10:6379 within 5 seconds.",
     ),
     "bad-flag": (
         "[rank0]:     assert self.total_num_kv_heads % tp_size == 0",
@@ -512,6 +551,25 @@ WORDINGS: dict[str, tuple[str, ...]] = {
             "not supported']"
         ),
         "ValueError: Load format `tensorizer2` is not supported",
+        (
+            "ValueError: Currently, 'draft_tensor_parallel_size' and 'tensor_parallel_size' must be the same."
+            " Got 1 and 2."
+        ),
+        ("ValueError: The number of required GPUs exceeds the total number of available GPUs in the placement group."),
+        (
+            "ValueError: Invalid data-parallel launch options: `--data-parallel-hybrid-lb` and "
+            "`--data-parallel-external-lb` cannot be enabled together."
+        ),
+        "ValueError: Unknown dtype: 'bf16'",
+        "ValueError: This model does not support `--runner generate`.",
+        (
+            "ValueError: Unrecognized distributed executor backend rey. Supported values are 'ray', 'mp' "
+            "'uni', 'external_launcher'"
+        ),
+        "ValueError: Config file must be of a yaml/yml type. .json supplied",
+        "ValueError: No model specified! Please specify model either as a positional argument or in a config file.",
+        'service "vllm" refers to undefined volume models: invalid compose project',
+        "ValueError: block_size must be one of [16, 32, 64, 128]",
     ),
     "unsupported-quantization": (
         "ValueError: No NvFp4 MoE backend supports the deployment configuration.",
@@ -557,6 +615,20 @@ WORDINGS: dict[str, tuple[str, ...]] = {
             "ValueError: Detected some but not all shards of model.layers.0.mlp.gate_up_proj are quantized. "
             "All shards of fused layers to have the same precision."
         ),
+        "ValueError: mxfp4 quantization is not yet supported for this model",
+        "ValueError: Unsupported weight_bits: 3, currently only support [2, 4, 8].",
+        "ValueError: Asymmetric quantization not supported for num_bits = 8. Supported: [4]",
+        "ValueError: All projections need to have same quantization scheme",
+        "ValueError: Fused module 'gate_up_proj' requires consistent quant config for all sub-layers",
+        ("ValueError: Unable to find matching target for model.layers.0.mlp.experts in the compressed-tensors config."),
+        "RuntimeError: Unsupported FusedMoe scheme: num_bits=8, None",
+        "ValueError: Invalid quantization method: mxfp5",
+        "ValueError: Cannot find any of ['bits', 'w_bit'] in the model's quantization config.",
+        (
+            "ValueError: The output size is not aligned with the quantized weight shape. This can be caused "
+            "by too large tensor parallel size."
+        ),
+        "ValueError: The quantization method marlin is deprecated and will be removed in future versions of vLLM.",
     ),
     "unsupported-model": (
         "ValueError: Sliding window for some but all layers is not supported. This model uses sliding window but max_w",
@@ -598,6 +670,15 @@ WORDINGS: dict[str, tuple[str, ...]] = {
             "The repository Qwen/Foo contains custom code which must be executed to correctly load the model."
         ),
         "ValueError: GGUF model with architecture qwen3next is not supported yet.",
+        (
+            "ImportError: Transformers modeling backend requires transformers>=5.0.0 for MoE models support, "
+            "but got 4.57.1"
+        ),
+        ("ValueError: The text_config extracted from the model config does not have `num_attention_heads` attribute."),
+        (
+            "ValueError: Failed to load mistral 'params.json' config for model ./m. Please check if the model"
+            " is a mistral-format model"
+        ),
     ),
     "max-model-len-invalid": (
         "ValueError: User-specified max_model_len (200000) is greater than the derived max_model_len",
@@ -679,6 +760,13 @@ WORDINGS: dict[str, tuple[str, ...]] = {
             "provide a model path"
         ),
         "AttributeError: 'CachedPreTrainedTokenizerFast' object has no attribute 'default_chat_template'. Did you mean",
+        "FileNotFoundError: the supplied chat template path doesn't exist",
+        "TimeoutError: Chat template rendering timed out after 30 s",
+        "ImportError: cannot import name 'Qwen3TokenizerFast' from 'transformers'",
+        (
+            "RuntimeError: Failed to load the processor. If the processor is a custom processor not yet "
+            "available in the HuggingFace transformers library"
+        ),
     ),
     "compile-failure": (
         "FileNotFoundError: [Errno 2] No such file or directory: '/x/.triton/cache/de758c429c9f/fused_moe_kernel.json",
@@ -707,6 +795,12 @@ WORDINGS: dict[str, tuple[str, ...]] = {
             "RuntimeError: vLLM failed to compile the model. The most likely reason for this is that a "
             "previous compilation failed"
         ),
+        (
+            "RuntimeError: The compiled artifact is not serializable. This usually means that the model code "
+            "has something that is not serializable"
+        ),
+        "AssertionError: Inductor cache lookup failed. Please remove the cache directory and try again.",
+        "RuntimeError: Failed to run autotuning code block: Triton Error",
     ),
     "engine-dead": (
         "/x/inductor_cache/se/cse.py:62: unknown: block: [486,0,0], thread: [8,0,0] Assertion `index out of",
@@ -729,6 +823,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "RuntimeError('Engine process (pid 77) died.')",
         "RuntimeError: CUDA error: an illegal instruction was encountered",
         "ray.exceptions.RayActorError: The actor died unexpectedly before finishing this task.",
+        "terminate called after throwing an instance of 'std::bad_alloc'",
     ),
     "permission-denied": (
         (
@@ -837,6 +932,7 @@ line 7, in {function}
         ("vllm/config/scheduler.py", "verify", "ValueError", "bad-flag"),
         ("vllm/model_executor/layers/quantization/awq.py", "create_weights", "ValueError", "unsupported-quantization"),
         ("vllm/model_executor/models/gpt_oss.py", "load_weights", "AssertionError", "corrupt-weights"),
+        ("vllm/model_executor/models/gpt_oss.py", "load_weights", "NotImplementedError", "unexplained"),
         ("transformers/tokenization_utils_base.py", "from_pretrained", "TypeError", "tokenizer-or-template"),
         ("torch/_inductor/codecache.py", "load", "RuntimeError", "compile-failure"),
         ("x/inductor_cache/ep/cepq2zs.py", "call", "ValueError", "compile-failure"),
@@ -990,6 +1086,14 @@ def test_noise_never_hides_a_wording() -> None:
     for wordings in WORDINGS.values():
         for wording in wordings:
             assert not all(noise.search(line) for line in wording.splitlines())
+
+
+def test_a_notebooks_remark_accuses_nobody() -> None:
+    """It shows where it would have failed; nothing did."""
+    assert (
+        diagnose("      1 try:\n----> 2     import flash_attn\n      3 except ImportError: No module named 'vllm'")
+        is None
+    )
 
 
 def test_every_place_points_to_a_rule() -> None:
