@@ -726,6 +726,9 @@ class Reader:
             cause = Text(en=f"{answer.cause.en} ({said})", zh_tw=f"{answer.cause.zh_tw}（{said}）")
             return answer.model_copy(update={"cause": cause})
         if shown or ended_early or self._crashed(exit_code):
+            if first := next((line.message for line in shown if not _DEATH.search(line.message)), ""):
+                values["first"] = _short(first.split("\n")[0])
+                values.pop("tail", None)
             return self._answer(UNEXPLAINED, values, [*shown, *self._last_lines()])
         return None
 

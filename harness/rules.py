@@ -1574,8 +1574,9 @@ UNEXPLAINED = Rule(
     id="unexplained",
     stage=Stage.UNKNOWN,
     cause=Text(
-        en="The deployment failed for a reason no rule knows[[ (exit code {exit_code})]].[[ Last words: {tail}]]",
-        zh_tw="部署失敗，原因不在已知規則中[[（exit code {exit_code}）]]。[[最後訊息：{tail}]]",
+        en="The deployment failed for a reason no rule knows[[ (exit code {exit_code})]].[[ First error: {first}.]][[ Last "
+        "words: {tail}]]",
+        zh_tw="部署失敗，原因不在已知規則中[[（exit code {exit_code}）]]。[[第一個錯誤：{first}。]][[最後訊息：{tail}]]",
     ),
     remedy=Text(
         en=(

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from harness.attempt import Attempt
     from harness.plugin import Run
 
-pytestmark = [pytest.mark.lifecycle, pytest.mark.timeout(3600)]  # a start has a budget of its own
+pytestmark = [
+    pytest.mark.lifecycle,
+    pytest.mark.timeout(3600),  # a start has a budget of its own
+    pytest.mark.usefixtures("deployment"),
+]
 
 
 def answers(api: Api, deployment: Deployment) -> list[str]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from harness.api import Api
     from harness.attempt import Attempt
 
+pytestmark = pytest.mark.usefixtures("deployment")
+
 
 def test_the_weights_are_quantised_as_the_variant_says(attempt: Attempt, deployment: Deployment) -> None:
     """MXFP4 where the variant asks for it, and not where it does not: by the memory that the weights took, the kernels

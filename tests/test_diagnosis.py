@@ -82,6 +82,17 @@ def rule(log: str | bytes, **state: object) -> str | None:
 
 
 class TestRootCause:
+    def test_nor_is_it_the_last_word_of_what_nobody_knows(self) -> None:
+        """The first error is told, in both languages; the last line only where there is none."""
+        found = diagnose(died("ValueError: CPU backend only supports V1."))
+        assert found is not None
+        assert found.rule == "unexplained"
+        assert found.cause.en.endswith(" First error: ValueError: CPU backend only supports V1.")
+        assert found.cause.zh_tw.endswith("第一個錯誤：ValueError: CPU backend only supports V1。")
+        found = diagnose(f"{START}{ERROR}nothing more\n", exit_code=1)
+        assert found is not None
+        assert "Last words: nothing more" in found.cause.en
+
     def test_the_wrapper_is_never_the_answer(self) -> None:
         """`Engine core initialization failed. See root cause above` points elsewhere: there the answer is."""
         found = diagnose(died(FREE))
