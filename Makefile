@@ -60,7 +60,7 @@ examples: setup ## Run an accepted, a rejected and a blocked attempt on the CPU 
 	$(python) -m tests.examples $(ARGS)
 
 .PHONY: bench
-bench: setup ## How fast the harness itself is, beside its peers: some forty minutes. ARGS="detect --small"
+bench: setup ## How fast the harness itself is, beside its peers: some fifty minutes. ARGS="detect --small"
 	$(python) -m benchmarks $(ARGS)
 
 .PHONY: controls

@@ -83,7 +83,7 @@ def main() -> int:
     """The command. Exit code 1: a target was missed, or something could not be run."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("discipline", nargs="*", help=f"any of {', '.join(QUESTIONS)}; all of them by default")
-    parser.add_argument("--small", action="store_true", help="minutes instead of forty; the figures are rougher")
+    parser.add_argument("--small", action="store_true", help="minutes instead of fifty; the figures are rougher")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where tables and JSON are kept")
     parser.add_argument("--write", action="store_true", help="put the newest run of each into docs/performance.md")
     given = parser.parse_args()

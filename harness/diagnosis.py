@@ -522,6 +522,8 @@ class Reader:
             if self._open(sign.rule) and all(word in raw for word in sign.words):
                 window = window or _window(data, start, line or _line(data, start, number))
                 self._confirm(sign, window, number, _joined(whole) if len(whole) > 1 else None)
+        if self._serve.death and self._serve.death.number == number >= self._sought and not self._seeking:
+            self._seek(data, start, number)  # what the engine died of follows
         starting = not (self.ready or self._serves or self._stopping or self._start.crash or self._seeking)
         if line is not None and starting:
             if data.find(_TRACEBACK, start, _end(data, start)) >= 0 or _FRAME.search(data, start, _end(data, start)):
@@ -589,8 +591,9 @@ class Reader:
         """Whether a line ends a traceback; keep it when it says more than that there was one."""
         if not _EXCEPTION.match(line.message) or line.level in _QUIET or not self._ours(line.source):
             return False
-        if not any(known.search(line.message) for known in (_NOISE, _DEATH)) and not _REQUESTS.search(line.text):
-            self._start.crash, self._start.frame = line, self._frame
+        known = _NOISE.search(line.message) or _DEATH.search(line.message) or _REQUESTS.search(line.text)
+        if not known and not (self.ready and _dead(line.message)):
+            self._state.crash, self._state.frame = line, self._frame
         self._frame = ""
         return True
 
@@ -709,8 +712,11 @@ class Reader:
         if timed_out_s is not None:
             values["waited"] = f"{timed_out_s:.0f}"
         if hit := _root(hits):
-            groups = _said(hit, hits)
-            return self._answer(hit.rule, values | self._model(groups.get("model")) | groups, hit.lines)
+            groups, shown = _said(hit, hits), [*hit.lines]
+            if hit.rule.id == DEATH_RULE and "what" not in groups and self._serve.crash:
+                groups["what"] = _short(self._serve.crash.message.split("\n")[0])
+                shown.append(self._serve.crash)
+            return self._answer(hit.rule, values | self._model(groups.get("model")) | groups, shown)
         shown = self._unknown()
         rule = self._by_state(exit_code, oom_killed, timed_out=timed_out_s is not None)
         if rule and (oom_killed or not shown):
@@ -817,6 +823,13 @@ class Reader:
 
 def _once(lines: Iterable[Line]) -> list[Line]:
     return list({line.number: line for line in lines}.values())
+
+
+def _dead(message: str) -> bool:
+    """Whether it says that the engine is dead, and perhaps no more than that."""
+    return any(
+        _compile(pattern).search(message) for rule in RULES if rule.id == DEATH_RULE for pattern in rule.patterns
+    )
 
 
 def _bare(line: Line) -> bool:

@@ -82,6 +82,21 @@ def rule(log: str | bytes, **state: object) -> str | None:
 
 
 class TestRootCause:
+    def test_what_a_serving_engine_died_of_is_told(self) -> None:
+        """Its own exception ends the traceback after the line that says it is dead."""
+        log = (Path(__file__).parent / "logs" / "engine-dead" / "first-chat.log").read_bytes()
+        found = diagnose(log, exit_code=0)
+        assert found is not None
+        assert found.rule == "engine-dead"
+        what = "ModuleNotFoundError: No module named 'intel_extension_for_pytorch'"
+        assert found.cause.en == f"The engine died: {what}."
+        assert found.evidence[-1].text.endswith(what)
+        for size in (1, 1000):  # however it comes
+            reader = Reader()
+            for at in range(0, len(log), size):
+                reader.feed(log[at : at + size])
+            assert reader.diagnosis(exit_code=0) == found
+
     def test_nor_is_it_the_last_word_of_what_nobody_knows(self) -> None:
         """The first error is told, in both languages; the last line only where there is none."""
         found = diagnose(died("ValueError: CPU backend only supports V1."))
