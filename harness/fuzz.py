@@ -33,6 +33,9 @@ SHORT = {"max_tokens": 4, "max_completion_tokens": 4, "max_output_tokens": 16, "
 """Fields of a body → the most that is sent of them: an answer is wanted, not a long one."""
 EXAMPLES, EXAMPLES_S = 25, 60.0
 """Requests of one kind, right or wrong, to one endpoint at most, in so many seconds; more time draws more."""
+UNCHECKED = ("min_tokens", "prompt_embeds")
+"""Fields that versions which do not check tokens use unseen: the first makes them look up the tokens to stop at, the
+second they read as a tensor although that is switched off (to 0.10.2), and fail with whatever that says."""
 SLOW_S = 60.0
 """Seconds after which a request hangs."""
 BARE = ("", "Internal Server Error")
@@ -156,9 +159,9 @@ def _curl(api: Api, sending: dict[str, Any]) -> str:
 
 
 def _harmless(body: dict[str, Any]) -> dict[str, Any]:
-    """The body without what ends an engine that checks no tokens: those of a prompt below 0, and `min_tokens`, which
-    makes it look up the tokens to stop at."""
-    return {name: _from_0(value) if name == "prompt" else value for name, value in body.items() if name != "min_tokens"}
+    """The body without what ends an engine that checks no tokens: those of a prompt below 0, and UNCHECKED."""
+    kept = {name: value for name, value in body.items() if name not in UNCHECKED}
+    return kept | ({"prompt": _from_0(kept["prompt"])} if "prompt" in kept else {})
 
 
 def _from_0(tokens: Any) -> Any:

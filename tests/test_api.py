@@ -12,7 +12,7 @@ import pytest
 from harness import api as module
 from harness.api import Api
 from harness.dialects import DIALECTS, OLDEST, SERVED
-from harness.fuzz import fuzz, is_known
+from harness.fuzz import UNCHECKED, fuzz, is_known
 from harness.types import Answer, Dialect
 from tests.listening import listening
 
@@ -25,7 +25,14 @@ def taking(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 TOKENS = {"type": "array", "items": {"type": "integer"}, "minItems": 1}
-PROMPT = {"type": "object", "properties": {"prompt": {"anyOf": [TOKENS, {"type": "array", "items": TOKENS}]}}}
+PROMPT = {
+    "type": "object",
+    "properties": {
+        "prompt": {"anyOf": [TOKENS, {"type": "array", "items": TOKENS}]},
+        "prompt_embeds": {"type": "string"},
+        "min_tokens": {"type": "integer"},
+    },
+}
 SCHEMA = {
     "openapi": "3.1.0",
     "info": {"title": "x", "version": "1"},
@@ -107,7 +114,9 @@ def test_a_prompt_with_tokens_below_0_is_made_up_only_where_they_are_looked_at(s
     """Where nobody looks at them they end the engine, and a run would reject every deployment of that version."""
     with Api(f"http://127.0.0.1:{server.server_port}") as api:
         fuzz(api, 4, DIALECTS[-1].model_copy(update={"checks_tokens": looked_at}))
-    prompts = [body["prompt"] for body in map(parsed, server.bodies) if isinstance(body, dict) and "prompt" in body]
+    bodies = [body for body in map(parsed, server.bodies) if isinstance(body, dict)]
+    assert any(body.keys() & set(UNCHECKED) for body in bodies) == looked_at
+    prompts = [body["prompt"] for body in bodies if "prompt" in body]
     assert prompts
     assert any(token < 0 for prompt in prompts for token in tokens_of(prompt)) == looked_at
 
