@@ -79,14 +79,14 @@ V0_11_1 = _since(
 )
 V0_13 = _since("0.13.0", V0_11_1, opens_pause=True)
 V0_16 = _since("0.16.0", V0_13, opens_pause=False, reasoning=("reasoning",))
-V0_19 = _since(
-    "0.19.0",
+V0_18 = _since(
+    "0.18.0",
     V0_16,
-    caps_n=True,
     not_refused=(LIST,),
     bare_500=False,
-    known_500=dict.fromkeys(SERVED, ("object has no attribute 'get'", "not supported between instances")),
+    known_500=dict.fromkeys(SERVED, ("object has no attribute 'get'",)),
 )
+V0_19 = _since("0.19.0", V0_18, caps_n=True)
 V0_28 = _since("0.28.0", V0_19, dense_mxfp4="applied", not_refused=(), known_500={})
 V0_29 = _since("0.29.0", V0_28, checks_tokens=True)
 V0_32 = _since(
@@ -100,7 +100,7 @@ V0_32 = _since(
     },
 )
 
-DIALECTS = (OLDEST, V0_10_2, V0_11_0, V0_11_1, V0_13, V0_16, V0_19, V0_28, V0_29, V0_32)
+DIALECTS = (OLDEST, V0_10_2, V0_11_0, V0_11_1, V0_13, V0_16, V0_18, V0_19, V0_28, V0_29, V0_32)
 """Rows from the oldest version on."""
 
 

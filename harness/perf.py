@@ -100,14 +100,13 @@ def judge(attempt: Attempt) -> tuple[Judged, ...]:
     return judged
 
 
-def times_per_token(engine: Engine, attempt: Attempt, first: Loaded) -> Iterator[tuple[float, float]]:
+def times_per_token(engine: Engine, deployment: Deployment, first: Loaded) -> Iterator[tuple[float, float]]:
     """Median milliseconds per output token of one stream, by a client that shares nothing with the tool and by the
     tool, measured anew as often as asked for; the tool's first is that of `first`.
 
     Raises LoadError when a stream is broken or the tool ends without figures.
     """
-    deployment, theirs = attempt.deployment, first.figures["median_tpot"]
-    assert deployment is not None
+    theirs = first.figures["median_tpot"]
     with Api(deployment.base_url) as api:
         while True:
             yield _time_per_token(api, served_name(deployment.variant), first.load), theirs

@@ -303,8 +303,10 @@ class Run:
         """Milliseconds per output token of one stream, by a second client and by the tool, anew as often as asked."""
         from harness.perf import times_per_token
 
+        deployment = attempt.deployment
+        assert deployment is not None
         one = next(one for one in self.loads(attempt) if one.load.streams == 1)
-        return times_per_token(self.engine, attempt, one)
+        return times_per_token(self.engine, deployment, one)
 
     def judged(self, attempt: Attempt) -> tuple[Judged, ...]:
         """What is said of the deployment's speed, as it stands in the record."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import pytest
 
 from harness.attempt import Attempt
 from harness.conditions import Box, measurements, problems
-from harness.perf import LoadError, judge, per_token_ms
+from harness.flags import resolve
+from harness.perf import Loaded, LoadError, judge, per_token_ms, times_per_token
 from harness.record import FILE, Recorder, TestOutcome, read
-from harness.types import Event, Judgement, Measurement, Stream, Verdict
+from harness.types import Deployment, Event, Judgement, Load, Measurement, Stream, Verdict
+from harness.variants import find
 from harness.weights import page_cache
 from tests import samples
 
@@ -45,6 +48,43 @@ def test_a_broken_stream_has_no_time_per_token(bad: Stream) -> None:
     """It is an error, never a number."""
     with pytest.raises(LoadError, match="no time per token"):
         per_token_ms(bad)
+
+
+class Tool:
+    """An engine whose container has a `vllm bench serve` that says this, or ends with 1."""
+
+    def __init__(self, *said: float | None) -> None:
+        self.said = [*said]
+
+    def output_of(self, container: str, command: list[str]) -> tuple[int, bytes]:  # noqa: ARG002
+        """What a command in the container says."""
+        if command[0] == "vllm" and self.said[0] is None:
+            return 1, b"no such model"
+        return 0, json.dumps({"median_tpot_ms": self.said.pop(0)}).encode() if command[0] == "cat" else b""
+
+
+def test_both_clients_measure_anew_as_often_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tool's first time is the load's; an end without figures is an error, never a number."""
+    variant = find("gpt-oss-120b")
+    deployment = Deployment(
+        variant=variant,
+        bench=samples.CPU,
+        flags=resolve(variant, samples.CPU, {}),
+        container_id="abc",
+        base_url="http://127.0.0.1:9",
+        log="",
+        started_s=1,
+    )
+    load = Load(streams=1, prompts=1, input_tokens=1, output_tokens=1)
+    first = Loaded(
+        load=load, completed=1, failed=0, tokens=1, generated=1, figures={"median_tpot": 3.0, "output_throughput": 1.0}
+    )
+    ours = iter((7.0, 6.0, 5.0))
+    monkeypatch.setattr("harness.perf._time_per_token", lambda *_: next(ours))
+    pairs = times_per_token(Tool(4.0, 5.0, None), deployment, first)  # type: ignore[arg-type]
+    assert [next(pairs), next(pairs), next(pairs)] == [(7.0, 3.0), (6.0, 4.0), (5.0, 5.0)]
+    with pytest.raises(LoadError, match=r"exit code 1 .* no such model"):
+        next(pairs)
 
 
 @pytest.mark.parametrize(

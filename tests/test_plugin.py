@@ -116,21 +116,31 @@ def test_where_nothing_can_be_judged_the_run_says_so_once_and_last(tmp_path: Pat
     assert "→ run this on the GB10" in verdict
 
 
-def test_what_is_asked_to_last_longer_has_the_time() -> None:
-    """`--soak` and `--fuzz` come on top of a test's own time-out: a night loads for longer than that."""
-    code = """
+def told_of_items(statement: str, *arguments: str) -> set[str]:
+    """The lines, each from `told` on, that a statement prints of every `item` that is collected in suites/."""
+    code = f"""
 import pytest
 class Seen:
     def pytest_collection_finish(self, session):
         for item in session.items:
-            if {"soak_s", "fuzz_s"} & {*item.fixturenames}:
-                print("most", *item.get_closest_marker("timeout").args)
-longer = ["--soak", "10", "--fuzz", "400"]
-pytest.main(["-q", "--collect-only", "-p", "no:cacheprovider", *longer, "-m", "gpt_oss", "suites/"], plugins=[Seen()])
+            {statement}
+pytest.main(["-q", "--collect-only", "-p", "no:cacheprovider", *{arguments!r}, "suites/"], plugins=[Seen()])
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    told = {line for line in done.stdout.splitlines() if line.startswith("most")}
-    assert told == {"most 900.0", "most 700.0"}, done.stdout[-500:]
+    return {line for line in done.stdout.splitlines() if line.startswith("told")}
+
+
+def test_what_is_asked_to_last_longer_has_the_time() -> None:
+    """`--soak` and `--fuzz` come on top of a test's own time-out: a night loads for longer than that."""
+    said = 'if {"soak_s", "fuzz_s"} & {*item.fixturenames}: print("told", *item.get_closest_marker("timeout").args)'
+    assert told_of_items(said, "--soak", "10", "--fuzz", "400", "-m", "gpt_oss") == {"told 900.0", "told 700.0"}
+
+
+def test_every_test_of_the_suites_needs_what_it_judges() -> None:
+    """A healthy deployment or a failed attempt: where there is none the first test says why, and the others are not
+    run, so that one failure is one line."""
+    said = 'print("told", "needs" if {"deployment", "failed"} & {*item.fixturenames} else item.nodeid)'
+    assert told_of_items(said) == {"told needs"}
 
 
 def test_a_mistyped_mark_on_a_test_is_an_error(pytester: pytest.Pytester) -> None:

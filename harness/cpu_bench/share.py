@@ -1,6 +1,6 @@
 """The share of the processor that the private engine's containers get while others want it too.
 
-Under Linux 6.18 on two CPUs a container that computes kept every process outside it waiting, for up to 21 s at a time:
+Under Linux 6.18 on two CPUs a container that computes kept every process outside it waiting, for up to 14 s at a time:
 the harness too, whose clock ran on. With a quarter of the ordinary weight nobody does:
 docs/decisions/0010-a-quarter-of-the-processor.md, measured by `make bench ARGS=share`.
 """
