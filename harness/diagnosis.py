@@ -332,6 +332,8 @@ _NOWHERE = re.compile(r"KeyboardInterrupt|SystemExit|ImportError|ModuleNotFoundE
 _ENDING = re.compile(rb"Error|Exception|Interrupt|Exit")
 _FRAME = re.compile(rb'File "([^"\n]+)", line \d+, in (<?\w+>?)')
 """A frame of a Python traceback: the file and the function."""
+_NATIVE = re.compile(rb"\bframe #\d+: ")
+"""A frame of a native stack, as PyTorch prints it."""
 
 
 # --- reading --------------------------------------------------------------------------------------------------------
@@ -592,6 +594,7 @@ class Reader:
         if not _EXCEPTION.match(line.message) or line.level in _QUIET or not self._ours(line.source):
             return False
         known = _NOISE.search(line.message) or _DEATH.search(line.message) or _REQUESTS.search(line.text)
+        known = known or any(text in line.message for text in STOPPING)
         if not known and not (self.ready and _dead(line.message)):
             self._state.crash, self._state.frame = line, self._frame
         self._frame = ""
@@ -765,16 +768,25 @@ class Reader:
         return self._start if self._start.death or self._start.crash else self._previous
 
     def _unknown(self) -> list[Line]:
-        """The lines that show a failed start no rule knows; a log may end in the midst of its traceback."""
-        cut = self._seeking and any(_FRAME.search(raw) for _, raw in self._tail[-FRAME_LINES:])
-        last = next(reversed(self._last_lines()), None)
-        crash = self._failed.crash or (last if cut and last and last.level not in _QUIET else None)
-        lines = () if self.ready else (crash, self._failed.death)
+        """The lines that show a failed start no rule knows."""
+        lines = () if self.ready else (self._raised[0], self._failed.death)
         return [line for line in lines if line is not None and self._ours(line.source)]
+
+    @property
+    def _raised(self) -> tuple[Line | None, str]:
+        """What was raised, and the frame where; a log may end in the midst of its traceback."""
+        if (
+            self._failed.crash is None
+            and self._seeking
+            and any(_FRAME.search(raw) for _, raw in self._tail[-FRAME_LINES:])
+        ):
+            last = next(reversed(self._last_lines()), None)
+            return last if last and last.level not in _QUIET else None, self._frame
+        return self._failed.crash, self._failed.frame
 
     def _place(self) -> tuple[Rule, str] | None:
         """The rule for the place where an exception was raised whose words nobody knows, and what it said."""
-        crash, frame = self._failed.crash, self._failed.frame
+        crash, frame = self._raised
         if self.ready or crash is None or not self._ours(crash.source) or _NOWHERE.match(crash.message):
             return None
         name = next((name for pattern, name in _PLACES if pattern.search(f"{frame}\n{crash.message}")), None)
@@ -801,8 +813,13 @@ class Reader:
             return True
         if self._serve.death is not None:
             return hit.number >= self._serve.death.number - INCIDENT_LINES
-        ended = self.lines if crashed else self._stopping
+        ended = self.lines if crashed or self._cut else self._stopping
         return hit.number >= ended - INCIDENT_LINES if ended else False
+
+    @property
+    def _cut(self) -> bool:
+        """Whether the log ends in the midst of a native stack: what was running did not live on."""
+        return bool(self._tail) and _NATIVE.search(self._tail[-1][1]) is not None
 
     def _last_lines(self) -> list[Line]:
         return [clean(raw, number) for number, raw in self._tail if raw.strip()]

@@ -19,6 +19,7 @@ SERVES: tuple[str, ...] = (
     r"Exception in ASGI application",
     r"(?:Aborted|Finished|Received) request [\w-]*[0-9a-f]{8}",
     r", in run_(?:engine|busy)_loop\b",
+    r"engine_core\.run_busy_loop\(\)",
     r"\"(?:GET|POST) /\S* HTTP/1\.[01]\" \d{3}",
 )
 """The engine serves: it must have listened before, although the log does not begin early enough to say so."""
@@ -48,6 +49,7 @@ DEATH: tuple[str, ...] = (
     r"EngineCore failed to start",
     r"EngineCore hit an exception",
     r"WorkerProc failed to start",
+    r"WorkerProc hit an exception",
     r"WorkerProc initialization failed",
     r"Engine process failed to start",
     r"[Gg]ot fatal signal from worker processes",
@@ -137,6 +139,8 @@ PLACES: tuple[tuple[str, str], ...] = (
         r":(?:load_weights|\w*weight_loader|load_\w+_weights?|weight_loader_v2)\n(?!(?:.*\n)*NotImplementedError)",
         "corrupt-weights",
     ),
+    (r"/transformers/utils/hub\.py", "hf-missing"),
+    (r"/pynccl\w*\.py", "nccl-error"),
     (r"/safetensors/", "corrupt-weights"),
     (r"/(?:tokenizers|sentencepiece|mistral_common|tiktoken|jinja2)/", "tokenizer-or-template"),
     (
@@ -172,6 +176,10 @@ PLACES: tuple[tuple[str, str], ...] = (
         "bad-flag",
     ),
     (r"/vllm/platforms/.*:check_and_update_config\n", "bad-flag"),
+    (
+        r"/vllm/.*\n.*\b(?:[Pp]ass|[Ss]et|[Uu]se|[Rr]emove|[Dd]isable|[Ss]pecify|[Ww]ith|[Ww]ithout) `?--[a-z]",
+        "bad-flag",
+    ),
 )
 """`file:function` where an exception was raised, and on a line of its own what it said → the rule it points to when
 nobody knows its words."""
@@ -334,7 +342,6 @@ RULES: tuple[Rule, ...] = (
             r"HIP failure: 'out of memory'",
             r"CUBLAS_STATUS_ALLOC_FAILED",
             r"DefaultCPUAllocator: (?:can't allocate memory|not enough memory)",
-            r"NV_ERR_NO_MEMORY",
             r"Triton Error \[CUDA\]: out of memory",
         ),
         cause=Text(
@@ -374,7 +381,7 @@ RULES: tuple[Rule, ...] = (
             r"signal: killed\b",
             r"exit (?:code|status):? 137\b",
             r"Exit Code: 137\b",
-            r"was killed due to the node running low on memory",
+            r"(?:was|were) killed due to the node running low on memory",
             r"exited with code 137",
             r"Engine process \(pid \d+\) died.*(?:-9|SIGKILL)",
             r"\bOOMKilled\b(?!\"?\s*[:=]\s*\"?false)",
@@ -382,17 +389,21 @@ RULES: tuple[Rule, ...] = (
             r"sending SIG(?:TERM|KILL) to process (?P<pid>\d+) .*(?P<process>[Vv][Ll][Ll][Mm]|python)",
             r"due to memory pressure",
             r"low on resource: memory",
+            r"exceeds the memory usage threshold of",
+            r"(?P<process>[Vv][Ll][Ll][Mm]\S*|EngineCore|python\S*|ray\S*) invoked oom-killer",
+            r"\bNV_ERR_NO_MEMORY\b",
         ),
         serving=True,
         exit_codes=(137,),
         oom_killed=True,
         cause=Text(
             en=(
-                "The engine was killed with SIGKILL[[ (exit code {exit_code})]] while in phase '{phase}': the host, "
-                "or the container's memory limit, ran out of memory. On GB10 the GPU's memory is the host's."
+                "The host, or the container's memory limit, ran out of memory while the engine was in phase "
+                "'{phase}'[[; it was killed with SIGKILL (exit code {exit_code})]]. On GB10 the GPU's memory is the "
+                "host's."
             ),
             zh_tw=(
-                "引擎在「{phase}」階段被 SIGKILL 終止[[（exit code {exit_code}）]]：主機或容器的記憶體上限已用盡。"
+                "引擎在「{phase}」階段時，主機或容器的記憶體上限已用盡[[，引擎被 SIGKILL 終止（exit code {exit_code}）]]。"
                 "GB10 的 GPU 與主機共用記憶體。"
             ),
         ),
@@ -521,6 +532,7 @@ RULES: tuple[Rule, ...] = (
             r"system not yet initialized",
             r"Device string must not be empty",
             r"Torch not compiled with CUDA enabled",
+            r"Use the NVIDIA Container Toolkit to start this container with GPU support",
         ),
         consequence_of=("driver-mismatch", "unsupported-arch"),
         cause=Text(
@@ -620,7 +632,6 @@ RULES: tuple[Rule, ...] = (
             r"compute capability not supported",
             r"does not support .* with (?:compute )?capability (?P<arch>[\d.]+)",
             r"No compiled \w+ for .*(?:compute|CUDA device) capability\D*(?P<arch>\d+)",
-            r"No valid attention backend found",
             r"/impls/(?P<arch>sm\d+[a-z]?)\w*\.cuh",
             r"Failed to (?:run|initialize) cutlass .* on (?P<arch>sm\d+)",
             r"nvrtc: error: invalid value for --gpu-architecture",
@@ -773,6 +784,8 @@ RULES: tuple[Rule, ...] = (
             r"enable access to public gated repositories",
             r"403 Client Error.* for url: \S*huggingface\.co",
             r"403 Forbidden: ",
+            r"Invalid credentials in Authorization header",
+            r"Invalid user token",
         ),
         cause=Text(
             en="The model is gated on Hugging Face and this token has no access[[: {model}]].",
@@ -900,6 +913,7 @@ RULES: tuple[Rule, ...] = (
             r"/dev/shm is too small",
             r"attaching to shared memory segment (?P<segment>\S+)",
             r"died unexpectedly \(exit code: -7\)",
+            r"SIGBUS received at",
             r"/dev/shm.* No space left",
             r"posix_fallocate.*No space",
             r"exceeds memory available in /dev/shm",
@@ -927,7 +941,7 @@ RULES: tuple[Rule, ...] = (
             r"ncclUnhandledCudaError",
             r"ncclInvalidUsage",
             r"ncclRemoteError",
-            r"NCCL WARN (?P<what>.*(?:[Ff]ail|[Ee]rror).*)",
+            r"NCCL WARN (?P<what>.*(?:[Ff]ail|[Ee]rror|Duplicate GPU).*)",
             r"Watchdog caught collective operation timeout",
             r"DistBackendError",
             r"(?P<what>HCCL function error: .*)",
@@ -1015,6 +1029,7 @@ RULES: tuple[Rule, ...] = (
             r"Unrecognized distributed executor backend (?P<flag>\S+)",
             r"Config file must be of a yaml",
             r"No model specified! ",
+            r"No valid attention backend found for (?P<flag>\w+)(?:.*Reasons: (?P<why>.*))?",
             r"refers to undefined (?P<flag>(?:volume|network|config|secret) \S+?)(?::|$)",
             r"invalid compose project",
             r"Unsupported (?P<flag>\w+ method|dtype|load format): (?P<why>.+)",
@@ -1172,6 +1187,7 @@ RULES: tuple[Rule, ...] = (
                 r"\(\w+=(?P<fits>\d+)"
             ),
             r"User-specified max_model_len",
+            r"do(?:es)? not support max_model_len greater than (?P<fits>\d+)(?:.*\(received (?P<length>\d+)\))?",
             r"max_num_batched_tokens \((?P<batched>\d+)\) is smaller than max_model_len \((?P<length>\d+)\)",
         ),
         cause=Text(
@@ -1268,6 +1284,7 @@ RULES: tuple[Rule, ...] = (
             r"'(?P<what>\w*(?:Tokenizer|Processor)\w*)' object has no attribute",
             r"supplied chat template path doesn't exist",
             r"Chat template rendering timed out",
+            r"Make sure that a (?P<what>Mistral tokenizer) is present",
             r"module (?P<what>\w*[Tt]okenizer\w*) has no attribute",
             r"cannot import name '(?P<what>\w*Tokenizer\w*)'",
             r"Failed to load (?:the )?(?:image |video |feature )?processor",
@@ -1382,6 +1399,7 @@ RULES: tuple[Rule, ...] = (
             r"[Gg]ot fatal signal from worker processes",
             r", in run_engine_loop\b",
             r", in run_busy_loop\b",
+            r"engine_core\.run_busy_loop\(\)",
             r"Engine background task failed",
             r"Exception in callback functools\.partial\(<function _(?:log_task_completion|raise_exception_on_finish)",
             r"(?P<what>CUDA error: an illegal (?:memory access|instruction))",
@@ -1548,6 +1566,7 @@ RULES: tuple[Rule, ...] = (
             r"failed to start in time",
             r"dependency failed to start: container \S+ is unhealthy",
             r"did not become (?:ready|healthy) (?:in|within)",
+            r"Timed out waiting for READY from .* after (?P<waited>\d+) ?s",
             r"failed (?:startup|liveness) probe, will be restarted",
         ),
         consequence_of=("*",),

@@ -342,6 +342,38 @@ class TestHealthy:
         assert rule(START + READY + cut) is None
         assert rule(START + cut + "(EngineCore_0 pid=1) INFO 09-28 15:47:14 [x.py:1] goes on\n") is None
 
+    def test_where_it_stops_tells_the_cause_as_well_as_where_it_was_raised(self) -> None:
+        """The innermost frame of a traceback without its end."""
+        cut = (
+            'Traceback (most recent call last):\n  File "/x/triton/runtime/build.py", line 32, in _build\n    raise Run'
+        )
+        assert rule(START + cut) == "compile-failure"
+
+    def test_a_native_stack_at_the_end_ends_the_serving(self) -> None:
+        """An error in the midst of whose stack the log stops was not one request's."""
+        error = "[rank3]:[E716 19:47:26.3 shim_common.cpp:523] Exception in aoti_torch: CUDA out of memory. Tried to allocate 2.00 GiB."
+        frame = "frame #1: <unknown function> + 0x44280c (0x4000c58b280c in /x/torch/lib/libc10_cuda.so)"
+        assert rule(f"{START}{READY}{error}\n{frame}\n") == "cuda-oom"
+        assert rule(f"{START}{READY}{error}\n{frame}\nINFO 09-28 15:47:14 [x.py:1] goes on\n") is None
+
+    def test_who_stopped_a_start_has_not_broken_it(self) -> None:
+        """A signal while the engine starts ends in a traceback, too."""
+        frame = '  File "/x/vllm/entrypoints/openai/api_server.py", line 1307, in signal_handler\n'
+        stopped = f"{START}Traceback (most recent call last):\n{frame}KeyboardInterrupt: terminated\n"
+        assert rule(stopped) is None
+        assert rule(stopped, exit_code=1) == "unexplained"
+
+    def test_a_workers_exception_while_it_starts_is_told_by_its_words(self) -> None:
+        """That the worker met one is no cause; in a traceback of the serving loop it would be the engine's end."""
+        said = "RuntimeError: shape mismatch: value tensor of shape [5] cannot be broadcast"
+        hit = f"{ERROR}WorkerProc hit an exception.\n{ERROR}Traceback (most recent call last):\n"
+        frame = f'{ERROR}  File "/x/vllm/v1/worker/gpu/model_runner.py", line 1500, in sample_tokens\n'
+        found = diagnose(f"{START}{hit}{frame}{ERROR}{said}\n")
+        assert found is not None
+        assert (found.rule, said in found.cause.en) == ("unexplained", True)
+        loop = f"{ERROR}    engine_core.run_busy_loop()\n"
+        assert rule(f"{hit}{frame}{ERROR}{said}\n{loop}") == "engine-dead"
+
     def test_a_tool_parsers_trouble_is_one_requests(self) -> None:
         """A model that answers with broken JSON ends no deployment."""
         where = "ERROR 03-20 16:44:04 hermes_tool_parser.py:338] "

@@ -124,6 +124,13 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         ),
     ),
     "host-oom-killed": (
+        (
+            "Memory on the node (IP: 10.10.10.1, ID: d47b) was 109.73GB / 121.63GB (0.902205), which exceeds "
+            "the memory usage threshold of 0.900000."
+        ),
+        "ray.exceptions.OutOfMemoryError: 1 worker(s) were killed due to the node running low on memory.",
+        "VLLM::Worker_TP invoked oom-killer: gfp_mask=0x102cc2(GFP_HIGHUSER)",
+        "NVRM: nvCheckOkFailedNoLog: Check failed: Out of memory [NV_ERR_NO_MEMORY]",
         "subprocess.CalledProcessError: Command '['vllm', 'serve', 'x']' died with <Signals.SIGKILL: 9>.",
         "    Last State:     Terminated\n      Exit Code:    137",
         (
@@ -202,6 +209,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         ),
     ),
     "gpu-runtime-missing": (
+        "   Use the NVIDIA Container Toolkit to start this container with GPU support; see",
         "invoking the NVIDIA Container Runtime Hook directly (e.g. specifying the docker --gpus flag) is not",
         'exec: "nvidia-container-runtime": executable file not found in $PATH: unknown',
         'docker: Error response from daemon: could not select device driver "" with capabilities: [[gpu]].',
@@ -399,6 +407,11 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         'exec: "/opt/start.sh": no such file or directory: unknown',
     ),
     "hf-gated": (
+        "Invalid credentials in Authorization header",
+        (
+            "huggingface_hub.errors.HfHubHTTPError: 401 Client Error: Unauthorized for url: "
+            "https://huggingface.co/api/whoami-v2 (Request ID: Root=1) Invalid user token."
+        ),
         "OSError: You are trying to access a gated repo.\nMake sure to have access to it at",
         (
             "huggingface_hub.errors.GatedRepoError: 403 Client Error. (Request ID: Root=1-6)\n\nCannot access "
@@ -472,6 +485,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         ),
     ),
     "shm-too-small": (
+        "(RayWorker pid=4856) *** SIGBUS received at time=1695209888 on cpu 3 ***",
         (
             "ERROR: Unexpected bus error encountered in worker. This might be caused by insufficient shared "
             "memory (shm)."
@@ -495,6 +509,10 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "OSError: [Errno 28] No space left on device: '/psm_0f1c2d3e'",
     ),
     "nccl-error": (
+        (
+            "myhost:2292596:2292596 [0] init.cc:943 NCCL WARN Duplicate GPU detected : rank 0 and rank 1 both "
+            "on CUDA device 53000"
+        ),
         "[E329 06:28:12.54 socket.cpp:1023] [c10d] The client socket has timed out after 600000ms while trying to c",
         "(RayWorkerWrapper pid=67451, ip=10.1.0.7) RuntimeError: NCCL Error 2: unhandled system error (run with NCCL_D",
         '  File "/usr/vllm/distributed/device_communicators/pynccl_wrapper.py", line 277 in ncclCommInitRank',
@@ -518,6 +536,11 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "RuntimeError: Failed to connect to GCS at address 192.168.100.10:6379 within 5 seconds.",
     ),
     "bad-flag": (
+        (
+            "ValueError: No valid attention backend found for cuda with AttentionSelectorConfig(head_size=64, "
+            "dtype=torch.bfloat16). Reasons: {FLASH_ATTN: [kv_cache_dtype not supported], FLASHINFER: "
+            "[kv_cache_dtype not supported]}."
+        ),
         "[rank0]:     assert self.total_num_kv_heads % tp_size == 0",
         "ImportError: Please install vllm[fastsafetensors] for fastsafetensors support.",
         "ValueError: `limit_mm_per_prompt` is only supported for multimodal models.",
@@ -681,6 +704,10 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         ),
     ),
     "max-model-len-invalid": (
+        (
+            "ValueError: TT-LLama8B and TT-Llama11B do not support max_model_len greater than 32768 on N150 "
+            "(received 65536). Set --max_model_len to 32768 or lower in vLLM."
+        ),
         "ValueError: User-specified max_model_len (200000) is greater than the derived max_model_len",
         (
             "pydantic_core._pydantic_core.ValidationError: 1 validation error for ModelConfig\n  Value error, "
@@ -726,6 +753,10 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "    assert param_data.shape == loaded_weight.shape",
     ),
     "tokenizer-or-template": (
+        (
+            "OSError: Found 0 files matching the pattern: `^tokenizer\\.model\\.v.*$|^tekken\\.json$`. Make sure "
+            "that a Mistral tokenizer is present in ['config.json']."
+        ),
         "ValueError: Cannot use chat template functions because tokenizer.chat_template is not set",
         "TypeError: not a string",
         "OSError: Can't load tokenizer for '/models/x'. If you were trying to load it from",
@@ -885,6 +916,10 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "sh: 1: ulimit: error setting limit (Operation not permitted)",
     ),
     "start-timeout": (
+        (
+            "TimeoutError: Timed out waiting for READY from StageEngineCoreProc after 300s. This typically "
+            "indicates model loading or initialization is taking too long."
+        ),
         "dependency failed to start: container vllm is unhealthy",
         "TimeoutError: Timed out waiting for engines to sendinitial message on input socket.",
         "TimeoutError: Timed out waiting for engine core processes to start. This is often caused by slow weight",
@@ -942,6 +977,8 @@ line 7, in {function}
         ("vllm/v1/worker/gpu_model_runner.py", "profile_run", "ValueError", "unexplained"),
         ("torch/nn/functional.py", "linear", "RuntimeError", "unexplained"),
         ("vllm/config/scheduler.py", "<module>", "ImportError", "unexplained"),
+        ("transformers/utils/hub.py", "cached_files", "ValueError", "hf-missing"),
+        ("vllm/distributed/device_communicators/pynccl_wrapper.py", "NCCL_CHECK", "RuntimeError", "nccl-error"),
     ],
 )
 def test_an_unknown_exception_is_judged_by_where_it_was_raised(
@@ -955,6 +992,21 @@ def test_an_unknown_exception_is_judged_by_where_it_was_raised(
     if expected != "unexplained":
         assert "something no rule has ever heard of" in found.cause.en
         assert "something no rule has ever heard of" in found.cause.zh_tw
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("could not detect the topology. Pass --numa-bind-nodes explicitly or disable --numa-bind.", "bad-flag"),
+        ("the answer is 41, with -- for once -- no flag to blame", "unexplained"),
+    ],
+)
+def test_an_unknown_exception_that_asks_for_a_flag_is_a_bad_flag(said: str, expected: str) -> None:
+    """vLLM says what to give, or what to leave out."""
+    where = {"file": "vllm/utils/numa_utils.py", "function": "_get_numa_node", "error": "RuntimeError"}
+    found = diagnose(TRACEBACK.format(**where).replace("something no rule has ever heard of", said))
+    assert found is not None
+    assert found.rule == expected
 
 
 @pytest.mark.parametrize(
