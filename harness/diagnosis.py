@@ -593,9 +593,9 @@ class Reader:
         """Whether a line ends a traceback; keep it when it says more than that there was one."""
         if not _EXCEPTION.match(line.message) or line.level in _QUIET or not self._ours(line.source):
             return False
-        known = _NOISE.search(line.message) or _DEATH.search(line.message) or _REQUESTS.search(line.text)
-        known = known or any(text in line.message for text in STOPPING)
-        if not known and not (self.ready and _dead(line.message)):
+        known = any(pattern.search(line.message) for pattern in (_NOISE, _DEATH)) or _REQUESTS.search(line.text)
+        stopped = any(text in line.message for text in STOPPING)
+        if not known and not stopped and not (self.ready and _dead(line.message)):
             self._state.crash, self._state.frame = line, self._frame
         self._frame = ""
         return True

@@ -177,6 +177,14 @@ def test_a_request_and_an_answer_are_changed(client: httpx.Client, proxy: Proxy)
     assert client.post(CHAT, json=ASKED).json()["usage"]["total_tokens"] == 1
 
 
+@pytest.mark.parametrize("name", ["short-sighted", "system-ignored", "turns-ignored"])
+def test_a_request_of_the_wrong_shape_goes_on_as_it_is(client: httpx.Client, proxy: Proxy, name: str) -> None:
+    """A fault that breaks the connection there would be caught by tests of something else."""
+    asked = ASKED | {"messages": ["no object"]}
+    proxy.plant(find(name))
+    assert client.post(CHAT, json=asked).json() == WHOLE | {"asked": asked}
+
+
 def test_a_fault_may_begin_later(client: httpx.Client, proxy: Proxy) -> None:
     proxy.plant(find("exclamation-after-five"))
     said = [client.post(CHAT, json=ASKED).json()["choices"][0]["message"]["content"] for _ in range(6)]
