@@ -351,7 +351,7 @@ class TestHealthy:
 
     def test_a_native_stack_at_the_end_ends_the_serving(self) -> None:
         """An error in the midst of whose stack the log stops was not one request's."""
-        error = "[rank3]:[E716 19:47:26.3 shim_common.cpp:523] Exception in aoti_torch: CUDA out of memory. Tried to allocate 2.00 GiB."
+        error = "[rank3]:[E716 19:47:26.3 shim_common.cpp:523] CUDA out of memory. Tried to allocate 2.00 GiB."
         frame = "frame #1: <unknown function> + 0x44280c (0x4000c58b280c in /x/torch/lib/libc10_cuda.so)"
         assert rule(f"{START}{READY}{error}\n{frame}\n") == "cuda-oom"
         assert rule(f"{START}{READY}{error}\n{frame}\nINFO 09-28 15:47:14 [x.py:1] goes on\n") is None

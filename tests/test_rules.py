@@ -124,10 +124,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         ),
     ),
     "host-oom-killed": (
-        (
-            "Memory on the node (IP: 10.10.10.1, ID: d47b) was 109.73GB / 121.63GB (0.902205), which exceeds "
-            "the memory usage threshold of 0.900000."
-        ),
+        ("Memory on the node was 96.10GB / 100.00GB (0.961), which exceeds the memory usage threshold of 0.95."),
         "ray.exceptions.OutOfMemoryError: 1 worker(s) were killed due to the node running low on memory.",
         "VLLM::Worker_TP invoked oom-killer: gfp_mask=0x102cc2(GFP_HIGHUSER)",
         "NVRM: nvCheckOkFailedNoLog: Check failed: Out of memory [NV_ERR_NO_MEMORY]",
@@ -367,6 +364,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "docker: Error response from daemon: image with reference sha256:abc was found but does not match the",
     ),
     "entrypoint-missing": (
+        "standard_init_linux.go:228: exec user process caused: no such file or directory",
         "ERROR (catatonit:2): failed to exec pid1: No such file or directory",
         "/opt/nvidia/nvidia_entrypoint.sh: line 67: /openai/gpt-oss-120b: No such file or directory",
         (
@@ -857,6 +855,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "terminate called after throwing an instance of 'std::bad_alloc'",
     ),
     "permission-denied": (
+        "Error: statfs /var/run/docker.sock: permission denied",
         (
             "docker: permission denied while trying to connect to the Docker daemon socket at "
             "unix:///var/run/docker.sock:"
@@ -916,6 +915,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "sh: 1: ulimit: error setting limit (Operation not permitted)",
     ),
     "start-timeout": (
+        "ERROR - Timeout 300s waiting for workers to become healthy. Please set a larger value",
         (
             "TimeoutError: Timed out waiting for READY from StageEngineCoreProc after 300s. This typically "
             "indicates model loading or initialization is taking too long."
