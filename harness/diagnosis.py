@@ -50,8 +50,8 @@ from harness.types import Diagnosis, Evidence, Rule, Stage, Text
 
 SEEK_LINES = 400
 """Lines of one traceback that are read to find its end."""
-FRAME_LINES = 3
-"""Lines of one frame of a traceback: the place, the source, and what is wrong in it."""
+FRAME_LINES = 4
+"""Lines of one frame of a traceback: the place, which a terminal may have broken, the source, what is wrong in it."""
 SERVING_LINES = 50
 """Lines of one block that are read to see whether the engine serves."""
 KEYS = 2
@@ -595,7 +595,7 @@ class Reader:
             return False
         known = any(pattern.search(line.message) for pattern in (_NOISE, _DEATH)) or _REQUESTS.search(line.text)
         stopped = any(text in line.message for text in STOPPING)
-        if not known and not stopped and not (self.ready and _dead(line.message)):
+        if not (known or stopped or (_dead(line.message) if self.ready else self._serves)):
             self._state.crash, self._state.frame = line, self._frame
         self._frame = ""
         return True
@@ -714,8 +714,13 @@ class Reader:
             values["exit_code"] = str(exit_code)
         if timed_out_s is not None:
             values["waited"] = f"{timed_out_s:.0f}"
+        crash = None if self.ready else self._failed.crash
+        if crash and (hit := _root(hits)) and hit.rule.timeout and crash.number < hit.number:
+            hits = []  # others waited for what had failed by then
         if hit := _root(hits):
             groups, shown = _said(hit, hits), [*hit.lines]
+            if crash and crash.number < hit.number:
+                values["first"] = _short(crash.message.split("\n")[0])
             if hit.rule.id == DEATH_RULE and "what" not in groups and self._serve.crash:
                 groups["what"] = _short(self._serve.crash.message.split("\n")[0])
                 shown.append(self._serve.crash)
@@ -778,7 +783,7 @@ class Reader:
         if (
             self._failed.crash is None
             and self._seeking
-            and any(_FRAME.search(raw) for _, raw in self._tail[-FRAME_LINES:])
+            and _FRAME.search(b"".join([raw for _, raw in self._tail if raw.strip()][-FRAME_LINES:]))
         ):
             last = next(reversed(self._last_lines()), None)
             return last if last and last.level not in _QUIET else None, self._frame

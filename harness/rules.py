@@ -20,6 +20,12 @@ SERVES: tuple[str, ...] = (
     r"(?:Aborted|Finished|Received) request [\w-]*[0-9a-f]{8}",
     r", in run_(?:engine|busy)_loop\b",
     r"engine_core\.run_busy_loop\(\)",
+    r", in _run_engine\b",
+    r"\._run_engine\(",
+    r", in add_request\b",
+    r", in _add_request\b",
+    r", in _validate_and_add_requests\b",
+    r"Processed prompts: +\d+%",
     r"\"(?:GET|POST) /\S* HTTP/1\.[01]\" \d{3}",
 )
 """The engine serves: it must have listened before, although the log does not begin early enough to say so."""
@@ -49,6 +55,7 @@ DEATH: tuple[str, ...] = (
     r"EngineCore failed to start",
     r"EngineCore hit an exception",
     r"WorkerProc failed to start",
+    r"Failed to start engine",
     r"WorkerProc hit an exception",
     r"WorkerProc initialization failed",
     r"Engine process failed to start",
@@ -324,6 +331,7 @@ RULES: tuple[Rule, ...] = (
             ),
             r"OutOfMemoryError: \w+ out of memory",
             r"\b[NXH]PU out of memory\. Tried to allocate (?P<wanted>[\d.]+ [KMG]iB)",
+            r"Ran out of memory in memory space [hvs]mem",
             r"RESOURCE_EXHAUSTED: .*(?:RuntimeProgramAllocation|[Oo]ut of memory|memory space hbm)",
             r"torch\.OutOfMemoryError: ",
             r"torch\.cuda\.OutOfMemoryError: ",
@@ -818,7 +826,7 @@ RULES: tuple[Rule, ...] = (
             r"HFValidationError: .*'(?P<model>[^']+)'",
             r"outgoing traffic has been disabled",
             r"Invalid username or password",
-            r"does not appear to have a file named (?P<file>config\.json)",
+            r"does not appear to have a file named (?P<file>config\.json|\w+\.py)",
             r"(?:40[14]|429|50\d) (?:Client|Server) Error: .* for url: \S*huggingface\.co",
             r"Can't load the configuration of '(?P<model>[^']+)'",
             r"Incorrect path_or_model_id: '(?P<model>[^']+)'",
@@ -1075,7 +1083,7 @@ RULES: tuple[Rule, ...] = (
         id="unsupported-quantization",
         stage=Stage.START,
         patterns=(
-            r"Unknown quantization method: (?P<method>[^\s.]+)",
+            r"Unknown quantization method: ?(?P<method>[^\s.]+)?",
             r"argument --quantization/-q: invalid choice: '(?P<method>[^']+)'",
             r"(?P<method>Mxfp4) linear layer is not implemented",
             r"Failed to find a kernel that can implement the (?P<method>\w+) linear layer",
@@ -1166,8 +1174,8 @@ RULES: tuple[Rule, ...] = (
             r"Failed to load mistral '[^']+' config",
         ),
         cause=Text(
-            en="This vLLM does not know the model's architecture[[: {arch}]].",
-            zh_tw="這個版本的 vLLM 不支援模型架構[[：{arch}]]。",
+            en="This vLLM does not know the model's architecture[[: {arch}]].[[ First error: {first}.]]",
+            zh_tw="這個版本的 vLLM 不支援模型架構[[：{arch}]]。[[第一個錯誤：{first}。]]",
         ),
         remedy=Text(
             en=(
@@ -1401,6 +1409,8 @@ RULES: tuple[Rule, ...] = (
             r", in run_engine_loop\b",
             r", in run_busy_loop\b",
             r"engine_core\.run_busy_loop\(\)",
+            r", in _run_engine\b",
+            r"\._run_engine\(",
             r"Engine background task failed",
             r"Exception in callback functools\.partial\(<function _(?:log_task_completion|raise_exception_on_finish)",
             r"(?P<what>CUDA error: an illegal (?:memory access|instruction))",

@@ -108,6 +108,29 @@ class TestRootCause:
         assert found is not None
         assert "Last words: nothing more" in found.cause.en
 
+    def test_nor_is_the_wait_for_a_worker_that_had_failed(self) -> None:
+        """The others wait for it until their time is over."""
+        said = "RuntimeError: Cannot re-initialize CUDA in forked subprocess. To use CUDA with multiprocessing"
+        waited = (
+            "torch.distributed.DistStoreError: Timed out after 601 seconds waiting for clients. 1/8 clients joined.\n"
+        )
+        found = diagnose(died(said) + waited)
+        assert found is not None
+        assert found.rule == "unexplained"
+        assert said in found.cause.en
+        assert rule(START + waited) == "start-timeout"
+
+    def test_what_was_raised_before_is_told_with_it(self) -> None:
+        """That the model's class could not be looked at may have a cause in the image."""
+        first = "ImportError: cannot import name 'x' from 'triton'"
+        found = diagnose(
+            f"{died(first)}{ERROR}ValueError: Model architectures ['XForCausalLM'] failed to be inspected.\n"
+        )
+        assert found is not None
+        assert found.rule == "unsupported-model"
+        assert found.cause.en.endswith(f"architecture: XForCausalLM. First error: {first}.")
+        assert found.cause.zh_tw.endswith(f"第一個錯誤：{first}。")
+
     def test_the_wrapper_is_never_the_answer(self) -> None:
         """`Engine core initialization failed. See root cause above` points elsewhere: there the answer is."""
         found = diagnose(died(FREE))
@@ -373,6 +396,22 @@ class TestHealthy:
         assert (found.rule, said in found.cause.en) == ("unexplained", True)
         loop = f"{ERROR}    engine_core.run_busy_loop()\n"
         assert rule(f"{hit}{frame}{ERROR}{said}\n{loop}") == "engine-dead"
+
+    @pytest.mark.parametrize("step", ["_run_engine", "add_request"])
+    def test_without_a_server_the_step_tells_whether_the_engine_died(self, step: str) -> None:
+        """A script that asks the engine itself: its next token may be the end, a request it refuses is not."""
+        frames = "".join(
+            f'  File "/x/vllm/{file}.py", line 1, in {function}\n'
+            for file, function in (("entrypoints/llm", step), ("models/x", "forward"))
+        )
+        said = f"Traceback (most recent call last):\n{frames}ValueError: 2738 multimodal tokens for 3704 places\n"
+        assert rule(said) == ("engine-dead" if step == "_run_engine" else None)
+
+    def test_a_script_that_fails_after_its_answers_accuses_nobody(self) -> None:
+        """All prompts are processed; what the script makes of the answers is its own."""
+        own = 'Traceback (most recent call last):\n  File "/x/mine.py", line 14, in <module>\nAssertionError\n'
+        assert rule(f"Processed prompts: 100%|####| 1/1 [00:01<00:00]\n{own}") is None
+        assert rule(own) == "unexplained"
 
     def test_a_tool_parsers_trouble_is_one_requests(self) -> None:
         """A model that answers with broken JSON ends no deployment."""

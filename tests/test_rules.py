@@ -89,6 +89,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         ),
     ),
     "cuda-oom": (
+        "ValueError: Ran out of memory in memory space vmem while allocating on stack for %name.32",
         "RuntimeError: CUDA Error: out of memory at /workspace/csrc/cumem_allocator.cpp:139",
         "RuntimeError: Failed: Cuda error csrc/custom_all_reduce.cuh:368 'out of memory'",
         'RuntimeError: NVML_SUCCESS == r INTERNAL ASSERT FAILED at "/pytorch/c10/cuda/CUDACachingAllocator.cpp":1016',
@@ -425,6 +426,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "403 Forbidden: Please enable access to public gated repositories in your fine-grained token settings to view",
     ),
     "hf-missing": (
+        "OSError: deepseek-ai/x does not appear to have a file named configuration_deepseek.py.",
         "OSError: Incorrect path_or_model_id: '/models/llama'. Please provide either the path to a local folder or",
         (
             "ValueError: Invalid repository ID or local directory specified: 'no/such-model'.\nPlease verify "
@@ -593,6 +595,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "ValueError: block_size must be one of [16, 32, 64, 128]",
     ),
     "unsupported-quantization": (
+        "ValueError: Unknown quantization method: . Must be one of ['aqlm', 'awq', 'fp8'].",
         "ValueError: No NvFp4 MoE backend supports the deployment configuration.",
         "NotImplementedError: No compressed-tensors compatible scheme was found.",
         "vllm serve: error: argument --quantization/-q: invalid choice: 'mxfp5' (choose from 'aqlm', 'awq', 'fp8',",
@@ -1102,7 +1105,7 @@ class TestEntry:
 
     def test_its_texts_ask_only_for_what_can_be_known(self, rule: Rule) -> None:
         """Names in the templates are groups of its patterns, ratios, or always there; in both languages the same."""
-        known = {"container", "exit_code", "phase", "tail", "waited", "repo", "directory", "path"} | {
+        known = {"container", "exit_code", "phase", "tail", "waited", "first", "repo", "directory", "path"} | {
             name for name, _, _ in rule.ratios
         }
         for pattern in rule.patterns:
