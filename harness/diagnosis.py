@@ -318,6 +318,8 @@ _RAISED = frozenset(
     name.encode() for name, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, Exception)
 )
 """Exceptions that end a start although the traceback's head is missing: a log that was cut or picked from."""
+_IGNORED = b"Exception ignored in"
+"""Stands above a traceback that ended nothing: Python's, of a finalizer."""
 _STEP = b"File"
 """The word every frame of a traceback has: a log that was cut may begin with one, and without the head."""
 _STARTING = _RAISED | {_TRACEBACK, _STEP}
@@ -417,6 +419,7 @@ class Reader:
         self._told = False
         self._seeking = False
         self._sought = 0
+        self._ignored = False
         self._frame = ""
         self._width = self._full = 0
 
@@ -527,10 +530,9 @@ class Reader:
         if self._serve.death and self._serve.death.number == number >= self._sought and not self._seeking:
             self._seek(data, start, number)  # what the engine died of follows
         starting = not (self.ready or self._serves or self._stopping or self._start.crash or self._seeking)
-        if line is not None and starting:
+        if line is not None and starting and number >= self._sought:
             if data.find(_TRACEBACK, start, _end(data, start)) >= 0 or _FRAME.search(data, start, _end(data, start)):
-                if number >= self._sought:
-                    self._seek(data, start, number)
+                self._seek(data, start, number)
             else:
                 self._crash(_joined(whole) if len(whole) > 1 else line)
 
@@ -573,7 +575,9 @@ class Reader:
 
     def _seek(self, data: bytes, start: int, number: int) -> None:
         """Find the line that ends a traceback, here or in the next block."""
-        self._seeking = True
+        if not self._seeking:
+            above = data.rfind(b"\n", 0, max(start - 1, 0)) + 1
+            self._seeking, self._ignored = True, data.find(_IGNORED, above, start) >= 0
         for _ in range(SEEK_LINES):
             end = data.find(b"\n", start) + 1 or len(data)
             if start >= len(data):
@@ -585,6 +589,7 @@ class Reader:
             if _ENDING.search(data, start, end):
                 whole = self._whole(data, start, number) if self._wrapped else []
                 if self._crash(_joined(whole) if len(whole) > 1 else _line(data, start, number)):
+                    number += 1
                     break
             start, number = end, number + 1
         self._seeking, self._sought = False, number
@@ -595,9 +600,9 @@ class Reader:
             return False
         known = any(pattern.search(line.message) for pattern in (_NOISE, _DEATH)) or _REQUESTS.search(line.text)
         stopped = any(text in line.message for text in STOPPING)
-        if not (known or stopped or (_dead(line.message) if self.ready else self._serves)):
+        if not (known or stopped or self._ignored or (_dead(line.message) if self.ready else self._serves)):
             self._state.crash, self._state.frame = line, self._frame
-        self._frame = ""
+        self._frame, self._ignored = "", False
         return True
 
     def _keep(self, data: bytes) -> None:
@@ -783,6 +788,7 @@ class Reader:
         if (
             self._failed.crash is None
             and self._seeking
+            and not self._ignored
             and _FRAME.search(b"".join([raw for _, raw in self._tail if raw.strip()][-FRAME_LINES:]))
         ):
             last = next(reversed(self._last_lines()), None)

@@ -397,7 +397,7 @@ class TestHealthy:
         loop = f"{ERROR}    engine_core.run_busy_loop()\n"
         assert rule(f"{hit}{frame}{ERROR}{said}\n{loop}") == "engine-dead"
 
-    @pytest.mark.parametrize("step", ["_run_engine", "add_request"])
+    @pytest.mark.parametrize("step", ["_run_engine", "engine_step", "add_request"])
     def test_without_a_server_the_step_tells_whether_the_engine_died(self, step: str) -> None:
         """A script that asks the engine itself: its next token may be the end, a request it refuses is not."""
         frames = "".join(
@@ -405,13 +405,30 @@ class TestHealthy:
             for file, function in (("entrypoints/llm", step), ("models/x", "forward"))
         )
         said = f"Traceback (most recent call last):\n{frames}ValueError: 2738 multimodal tokens for 3704 places\n"
-        assert rule(said) == ("engine-dead" if step == "_run_engine" else None)
+        assert rule(said) == (None if step == "add_request" else "engine-dead")
 
     def test_a_script_that_fails_after_its_answers_accuses_nobody(self) -> None:
         """All prompts are processed; what the script makes of the answers is its own."""
         own = 'Traceback (most recent call last):\n  File "/x/mine.py", line 14, in <module>\nAssertionError\n'
         assert rule(f"Processed prompts: 100%|####| 1/1 [00:01<00:00]\n{own}") is None
         assert rule(own) == "unexplained"
+
+    def test_what_a_finalizer_raised_ended_nothing(self) -> None:
+        """Python says so above the traceback; the next one counts again."""
+        own = (
+            'Traceback (most recent call last):\n  File "/x/_store.py", line 59, in __del__\nTypeError: not callable\n'
+        )
+        ignored = f"Exception ignored in: <function TCPStore.__del__ at 0x7f93>\n{own}"
+        assert rule(START + ignored) is None
+        assert rule(START + ignored.rpartition("TypeError")[0]) is None
+        assert rule(START + ignored + own) == "unexplained"
+
+    @pytest.mark.parametrize("step", ["create_chat_completion", "extract_tool_calls"])
+    def test_a_traceback_through_an_endpoint_is_one_requests(self, step: str) -> None:
+        """Without a word of the server around it, and with the error above its frames, as trackers show it."""
+        frame = f'  File "/x/vllm/entrypoints/openai/serving_chat.py", line 241, in {step}\n'
+        assert rule(f"IndexError: pop from empty list\n{frame}    current = loads(text)\n") is None
+        assert rule(f"Traceback (most recent call last):\n{frame}IndexError: pop from empty list\n") is None
 
     def test_a_tool_parsers_trouble_is_one_requests(self) -> None:
         """A model that answers with broken JSON ends no deployment."""

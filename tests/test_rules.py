@@ -89,6 +89,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         ),
     ),
     "cuda-oom": (
+        'RuntimeError: nrt_tensor_allocate status=4 message="Allocation Failure"',
         "ValueError: Ran out of memory in memory space vmem while allocating on stack for %name.32",
         "RuntimeError: CUDA Error: out of memory at /workspace/csrc/cumem_allocator.cpp:139",
         "RuntimeError: Failed: Cuda error csrc/custom_all_reduce.cuh:368 'out of memory'",
@@ -536,6 +537,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "RuntimeError: Failed to connect to GCS at address 192.168.100.10:6379 within 5 seconds.",
     ),
     "bad-flag": (
+        "(RayWorkerVllm pid=1) ERROR 04-16 23:50:04 ray_utils.py:50] RuntimeError: HIP error: invalid device ordinal",
         (
             "ValueError: No valid attention backend found for cuda with AttentionSelectorConfig(head_size=64, "
             "dtype=torch.bfloat16). Reasons: {FLASH_ATTN: [kv_cache_dtype not supported], FLASHINFER: "
@@ -835,6 +837,8 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "RuntimeError: Failed to run autotuning code block: Triton Error",
     ),
     "engine-dead": (
+        "(RayWorkerVllm pid=1) *** SIGABRT received at time=1712868846 on cpu 107 ***",
+        "Callback: Queue 0x7eeb aborting with error : HSA_STATUS_ERROR_EXCEPTION: An HSAIL operation resulted in",
         "/x/inductor_cache/se/cse.py:62: unknown: block: [486,0,0], thread: [8,0,0] Assertion `index out of",
         "ERROR 06-25 14:27:21 async_llm_engine.py:52] Engine background task failed",
         "Exception in callback functools.partial(<function _log_task_completion at 0x7f9a51e90b80>, error_callback=",
@@ -980,6 +984,8 @@ line 7, in {function}
         ("vllm/v1/worker/gpu_model_runner.py", "profile_run", "ValueError", "unexplained"),
         ("torch/nn/functional.py", "linear", "RuntimeError", "unexplained"),
         ("vllm/config/scheduler.py", "<module>", "ImportError", "unexplained"),
+        ("argparse.py", "error", "ValueError", "bad-flag"),
+        ("argparse.py", "add_argument", "TypeError", "unexplained"),  # the code's own mistake
         ("transformers/utils/hub.py", "cached_files", "ValueError", "hf-missing"),
         ("vllm/distributed/device_communicators/pynccl_wrapper.py", "NCCL_CHECK", "RuntimeError", "nccl-error"),
     ],
