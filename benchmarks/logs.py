@@ -127,7 +127,7 @@ def per_line(data: bytes) -> int:
 
 def grep(data: bytes, place: Path) -> float:
     """MB per second of `grep -F -f` with a word of every pattern."""
-    from harness.diagnosis import keys
+    from harness.patterns import keys
 
     words, log = place / "words", place / "log"
     words.write_bytes(b"\n".join(sorted({keys(p)[0] for rule in RULES for p in rule.patterns})) + b"\n")

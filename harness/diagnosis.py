@@ -2,10 +2,8 @@
 
 How an answer is found:
 
-1. *Lines.* Bytes in any encoding or wrapping (UTF-16, Docker json-file, journald JSON) become lines; every line is
-   stripped of ANSI codes and of whatever Docker Compose, syslog, Kubernetes and vLLM's processes put in front of it.
-2. *Hits.* Every pattern has a rare word or two (`keys`). The words of a block of text are looked up in that table, so
-   the cost hardly depends on the number of rules; only lines with such a word are read, and the pattern confirms. White
+1. *Lines.* Bytes in any encoding or wrapping become lines without what others put in front of them (`harness.lines`).
+2. *Hits.* Only lines with the rare words of a pattern are read, and the pattern confirms (`harness.patterns`). White
    space does not count, and a wrapped message is put together again.
 3. *Decision.* Start-up hits are dropped when the engine got ready after all; while it serves, a hit counts only when
    the engine died of it or the rule says so. Of what is left, consequences yield to causes and the first cause wins.
@@ -18,15 +16,30 @@ from __future__ import annotations
 
 import builtins
 import codecs
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
-from re import _parser  # type: ignore[attr-defined,unused-ignore]  # seen by mypy only beside hypothesis
-from typing import Any
 
+from harness.lines import (
+    MAX_LINE,
+    QUIET,
+    WINDOW,
+    Line,
+    Wrapping,
+    around,
+    as_one,
+    broken_words,
+    clean,
+    end_of,
+    line_at,
+    lines_with,
+    out_of_json,
+    search_across,
+    window_at,
+)
+from harness.patterns import DIGITS, SPACED, Sign, compiled, keys, table_of
 from harness.redact import shapes
 from harness.rules import (
     AGAIN,
@@ -54,10 +67,6 @@ FRAME_LINES = 4
 """Lines of one frame of a traceback: the place, which a terminal may have broken, the source, what is wrong in it."""
 SERVING_LINES = 50
 """Lines of one block that are read to see whether the engine serves."""
-KEYS = 2
-"""Words of a pattern that are looked for, if rare: two, so that one is left when a wrapped line broke the other."""
-WRAPPED = 60
-"""Characters of the shortest line that may have been wrapped."""
 MAX_PHASES = 1000
 """Announced phases that are kept; a restart loop announces the same ones again and again."""
 TAIL_LINES = 12
@@ -66,18 +75,6 @@ ROOM = 0.05
 """Share that a computed share stays below what was free: free memory moves between two starts."""
 HITS_PER_RULE = 20
 """Hits of one rule that are kept between two starts; a log that repeats itself costs no more than that."""
-MAX_LINE = 1 << 20
-"""Bytes after which a line without an end is cut, so that memory stays flat on binary input."""
-WIDEST = 260
-"""Characters of the widest terminal that breaks lines: a log with a longer line was not wrapped."""
-FULL = 3
-"""Lines as wide as the widest one that a wrapped log has at least."""
-SLACK = 8
-"""Characters that a full line may lack of the width, because a terminal broke it between two words."""
-MESSAGE_LINES = 100
-"""Physical lines of one wrapped message that are put together."""
-WINDOW = (2, 4)
-"""Physical lines before and after a hit in which a wrapped message is looked for."""
 NEAR = 40
 """Lines after a hit in which its rule may say the rest: the name that the first line did not have."""
 LONGEST = 240
@@ -90,206 +87,15 @@ SIGKILLED = 137
 STOPPED_BY_HAND = (0, 130, 143)
 """Exit codes of a deployment that somebody stopped: clean, SIGINT, SIGTERM."""
 
-_ANSI = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
-_REMAINS = re.compile(r"(?:\\u001b|\\x1b|\\033|#033|\^\[)?\[(?:[0-9]{1,2};?){1,4}m")
-"""What is left of ANSI codes where the escape character was lost or spelt out."""
-_STAMP = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?\s?(?:Z|UTC|[+-]\d\d:?\d\d)?"
-_SYSLOG = r"[A-Z][a-z]{2}\s+\d{1,2}\s\d\d:\d\d:\d\d(?:\.\d+)?\s[\w.-]+\s"
-_PREFIX = re.compile(
-    rf"""
-      (?P<compose>[A-Za-z][\w.-]*)\s+\|\s?
-    | \[pod/(?P<pod>[^\]]+)\]\s
-    | (?:<\d+>\d?\s?)?{_SYSLOG}(?P<syslog>[\w./@-]+)(?:\[\d+\])?:\s
-    | (?:<\d+>\d?\s?)?{_STAMP}\s[\w.-]+\s(?P<journal>kernel(?=:)|[\w.@-]+(?=\[\d+\]:))(?:\[\d+\])?:\s
-    | \[?{_STAMP}\]?\s+(?:\|\s)?
-    | (?:stdout|stderr)\s[FP]\s
-    | \[\s*\d+\.\d+\]\s(?P<kernel>)
-    | >+\s
-    | \[(?:MainThread|[a-z_]+(?:\.[a-z_0-9]+)+)\]\s
-    | \[rank\d+\]:\s?
-    | (?P<inner>\((?:[A-Z]\w*)(?:[^()]*)\bpid=\d+[^()]*\)\s?|\[resource\.labels\.[\w.]+:\s[^\]]*\]\s)
-    """,
-    re.VERBOSE,
-)
-_LEVEL = re.compile(
-    r"\s*(?:\[?(?P<level>DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL)\]?(?::|\s)\s*"
-    r"(?:\d\d-\d\d \d\d:\d\d(?::\d\d)?(?:\.\d+)?\s+)?(?:\[?[\w./-]+\.py:\d+\]\s?)?)"
-)
-_USUAL = re.compile(
-    r"(?:\([A-Z]\w*[^()]*\bpid=\d+[^()]*\)\s)?(?P<level>DEBUG|INFO|WARNING|ERROR) \d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)? "
-    r"\[[\w./-]+\.py:\d+\]\s?"
-)
-_QUIET = frozenset({"DEBUG", "INFO", "WARNING", "WARN"})
 _EXCEPTION = re.compile(r"(?:[A-Za-z_][\w.]*\.)?[A-Z]\w*(?:Error|Exception|Interrupt|Exit)\b(?::|$)")
-
-
-# --- lines ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One physical line: `text` as read, `message` without what was put in front of it."""
-
-    number: int
-    text: str
-    message: str
-    source: str
-    """Compose container, pod or syslog identifier; empty when the log has a single writer."""
-    level: str
-
-
-def clean(raw: bytes, number: int = 0) -> Line:
-    """Decode a line and take ANSI codes and prefixes off. Any bytes: undecodable ones become U+FFFD."""
-    text = raw.decode("utf-8", "replace").replace("\0", "").rstrip()
-    if "\x1b" in text:
-        text = _ANSI.sub("", text)
-    if "[0" in text or "[1" in text or "[3" in text:
-        text = _REMAINS.sub("", text)
-    if "\r" in text:  # a progress bar that overwrote itself: what was left standing
-        text = next((part for part in reversed(text.split("\r")) if part.strip()), "")
-    message, source, level = text.lstrip(), "", ""
-    if usual := _USUAL.match(message):  # what vLLM puts in front of nearly every line, in one go
-        message, level = message[usual.end() :], usual["level"]
-    while found := _PREFIX.match(message) or (None if level else _LEVEL.match(message)):
-        if found.re is _LEVEL:
-            level = found["level"]
-        else:
-            source = source or found["compose"] or found["pod"] or found["syslog"] or found["journal"] or ""
-            if found["kernel"] is not None:
-                source = source or "kernel"
-            if found["inner"]:  # a level in front of it was the collector's own
-                level = ""
-        message = message[found.end() :]
-    return Line(number=number, text=text, message=message, source=source, level=level)
-
-
-def _unwrap(raw: bytes) -> bytes:
-    """The message inside a JSON log line (Docker json-file, journald -o json, structured loggers); else the line."""
-    if not raw.lstrip().startswith(b"{"):
-        return raw
-    try:
-        entry = json.loads(raw)
-    except (ValueError, RecursionError):
-        return raw
-    for key in ("log", "MESSAGE", "message", "msg"):
-        value = entry.get(key) if isinstance(entry, dict) else None
-        if isinstance(value, list):  # journald writes a message with control characters as a list of bytes
-            value = bytes(byte for byte in value if isinstance(byte, int) and 0 <= byte < 256).decode(
-                "utf-8", "replace"
-            )
-        if isinstance(value, str):
-            level = str(entry.get("levelname") or entry.get("level") or "").upper()
-            return (
-                (f"{level}: {value}" if level in _QUIET else value)
-                .rstrip("\n")
-                .replace("\n", " ")
-                .encode(errors="replace")
-            )
-    return raw
-
-
-# --- patterns -------------------------------------------------------------------------------------------------------
-
-
-_DIGITS = b"0123456789"
-_SPACED = bytes(byte if chr(byte).isascii() and (chr(byte).isalpha() or byte == 0x5F) else 0x20 for byte in range(256))
-"""Everything but letters and the underscore → a space."""
-_WORD_END = re.compile(rb"[A-Za-z_]\w*$")
-_WORD_START = re.compile(rb"\w+")
-_BEGINS = re.compile(rb"\n(?=[A-Za-z0-9])")
-_COMMON = frozenset(
-    (
-        b"CUDA Capturing Engine EngineCore Error Failed INFO Loading Using WARNING WorkerProc after attention "
-        b"backend blocks cache checkpoint compile completions config core default defined device disabled "
-        b"engine error failed file from generation initialized layer load memory model module name process "
-        b"profile prompt requests running runtime server setting started startup status supported takes that "
-        b"this throughput tokens took torch total type unknown usage vllm waiting with worker"
-    ).split()
-)
-"""Words that healthy logs are full of: taken as a key only when a pattern has no other."""
-_EVERYWHERE = frozenset((b"Engine", b"EngineCore", b"INFO", b"WARNING", b"WorkerProc", b"engine", b"process"))
-"""Words that stand in front of every line, or nearly so: the last choice."""
-_OFTEN = frozenset(
-    (
-        b"Application AssertionError Available Model Received RuntimeError Starting TypeError ValueError "
-        b" Warning allocate application attribute capability chat code "
-        b"compute copy devices exit found graph have init kernel limit loop memory method node open path requires "
-        b"selected size start vLLM valid version wait"
-    ).split()
-)
-"""Words that many lines of a start have: the second choice."""
-
-
-def keys(pattern: str) -> tuple[bytes, ...]:
-    """Whole words that every match of `pattern` contains, the rarest ones first.
-
-    A word counts as whole when plain characters, or the pattern's ends, surround it.
-    """
-    text: list[str] = []
-
-    def walk(tree: Iterable[tuple[object, Any]]) -> None:
-        for operation, argument in tree:
-            if operation is _parser.LITERAL:
-                text.append(chr(argument))
-            elif operation is _parser.SUBPATTERN:
-                walk(argument[-1])
-            else:
-                text.append(" " if operation is _parser.AT else "\0")
-
-    walk(_parser.parse(pattern))
-    plain = "".join(text)
-    found = [
-        match[0].encode()
-        for match in re.finditer(r"[A-Za-z_]\w{3,}", plain)
-        if "\0" not in plain[max(match.start() - 1, 0) : match.end() + 1]
-    ]
-    return tuple(sorted(dict.fromkeys(found), key=_frequency))
-
-
-def _frequency(word: bytes) -> tuple[bool, bool, bool, int]:
-    """Orders words by how often logs have them."""
-    return word in _EVERYWHERE, word in _COMMON, word in _OFTEN, -len(word)
-
-
-@cache
-def _compile(pattern: str) -> re.Pattern[str]:
-    """A space in a pattern stands for any white space, or none: a wrapped line may have lost it."""
-    return re.compile(re.sub(r"(?<!\\) ", r"\\s*", pattern))
-
-
-@dataclass(frozen=True, slots=True)
-class _Sign:
-    """One pattern of one rule. `order` is its place in the table of rules: where two match one line, the first wins."""
-
-    order: int
-    rule: Rule = field(compare=False)
-    pattern: str
-    words: tuple[bytes, ...]
-    """All of `keys`: a message without one of them is not even cleaned."""
-    bare: frozenset[bytes] = field(compare=False)
-    """The same words without their digits."""
-
-
-@cache
-def _table(rules: tuple[Rule, ...]) -> dict[bytes, tuple[_Sign, ...]]:
-    """Word → the patterns to try on a line that carries it."""
-    table: dict[bytes, tuple[_Sign, ...]] = {}
-    patterns = ((rule, pattern) for rule in rules for pattern in rule.patterns)
-    for order, (rule, pattern) in enumerate(patterns):
-        words = keys(pattern)
-        rare = [word for word in words[:KEYS] if word not in _COMMON | _OFTEN]
-        for key in rare or words[:1]:
-            bare = frozenset(word.translate(None, _DIGITS) for word in words)
-            table[key] = (*table.get(key, ()), _Sign(order, rule, pattern, words, bare))
-    return table
 
 
 @cache
 def _known(rules: tuple[Rule, ...]) -> dict[bytes, tuple[bytes, ...]]:
     """Every word worth finding, as it is without digits → as it is written."""
     known: dict[bytes, tuple[bytes, ...]] = {}
-    for key in sorted({*_table(rules), *_TELLING, *_STARTING, *_SERVING}):
-        bare = key.translate(None, _DIGITS)
+    for key in sorted({*table_of(rules), *_TELLING, *_STARTING, *_SERVING}):
+        bare = key.translate(None, DIGITS)
         known[bare] = (*known.get(bare, ()), key)
     return known
 
@@ -326,9 +132,6 @@ _STARTING = _RAISED | {_TRACEBACK, _STEP}
 _SERVING = frozenset(key for pattern in SERVES for key in keys(pattern)[:1])
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 _CACHED = re.compile(r"/models--([^/]+?)--([^/]+)")
-_FRESH = re.compile(r"Traceback|\s\s")
-_ERROR = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception): ")
-"""A line that begins like one of these is not the rest of another; like the second, unless that one is quite full."""
 _NOWHERE = re.compile(r"KeyboardInterrupt|SystemExit|ImportError|ModuleNotFoundError|\S*Error: (?:CUDA|HIP) ")
 """Exceptions that say nothing about the place where they were raised."""
 _ENDING = re.compile(rb"Error|Exception|Interrupt|Exit")
@@ -404,7 +207,7 @@ class Reader:
         """Nobody saw the start, but the engine serves: a traceback is one request's."""
         self.lines = 0
         """Complete lines read."""
-        self._table, self._known = _table(rules), _known(rules)
+        self._table, self._known = table_of(rules), _known(rules)
         self._rules = rules
         self._start, self._serve, self._previous = _State(), _State(), _State()
         self._stopping = 0
@@ -421,7 +224,7 @@ class Reader:
         self._sought = 0
         self._ignored = False
         self._frame = ""
-        self._width = self._full = 0
+        self._wrapping = Wrapping()
 
     @property
     def phase(self) -> str | None:
@@ -469,21 +272,20 @@ class Reader:
     def _scan(self, data: bytes) -> None:
         """Complete lines: find those worth a look, with their surroundings, and read these."""
         if self._json:
-            data = b"\n".join(_unwrap(raw) for raw in data.split(b"\n"))
+            data = b"\n".join(out_of_json(raw) for raw in data.split(b"\n"))
         if b"\0" in data:
             data = data.replace(b"\0", b"")
         fresh = len(self._context)  # before this offset, lines were read already, without what follows them
         first = self.lines + 1 - self._context.count(b"\n")
         self.lines += data.count(b"\n")
         data = self._context + data
-        if self._width <= WIDEST:
-            self._measure(data[fresh:])
-        broken = dict(_broken_words(data))
-        words = set(shapes(data).translate(_SPACED).split())
-        words.update(word.translate(None, _DIGITS) for word in broken.values())
-        wanted: dict[int, set[_Sign | None]] = {}
+        self._wrapping.measure(data[fresh:])
+        broken = dict(broken_words(data))
+        words = set(shapes(data).translate(SPACED).split())
+        words.update(word.translate(None, DIGITS) for word in broken.values())
+        wanted: dict[int, set[Sign | None]] = {}
         for key, signs in self._of_interest(words):
-            for start in islice(_lines_with(data, key), SERVING_LINES if key in _SERVING else None):
+            for start in islice(lines_with(data, key), SERVING_LINES if key in _SERVING else None):
                 wanted.setdefault(start, set()).update(signs)
             for start in (start for start, word in broken.items() if word == key):
                 wanted.setdefault(start, set()).update(signs)
@@ -496,7 +298,7 @@ class Reader:
             self._read(data, start, number, wanted[start], start >= fresh)
         self._keep(data)
 
-    def _of_interest(self, words: set[bytes]) -> Iterator[tuple[bytes, list[_Sign | None]]]:
+    def _of_interest(self, words: set[bytes]) -> Iterator[tuple[bytes, list[Sign | None]]]:
         """The words in a block that may mean something, with the patterns all of whose words are there.
 
         `words` are without digits. None stands for a line that tells about the course of things.
@@ -505,7 +307,7 @@ class Reader:
         starting = seeing and not self._start.crash
         for word in words & self._known.keys():
             for key in self._known[word]:
-                signs: list[_Sign | None] = [
+                signs: list[Sign | None] = [
                     sign for sign in self._table.get(key, ()) if words.issuperset(sign.bare) and self._open(sign.rule)
                 ]
                 begins = starting and key in _STARTING and not (key == _STEP and self._sought)
@@ -514,64 +316,29 @@ class Reader:
                 if signs:
                     yield key, signs
 
-    def _read(self, data: bytes, start: int, number: int, found: set[_Sign | None], new: bool) -> None:
+    def _read(self, data: bytes, start: int, number: int, found: set[Sign | None], new: bool) -> None:
         """One line that carries words of interest."""
-        line = _line(data, start, number) if new and None in found else None
-        whole = self._whole(data, start, number) if self._wrapped else []
+        line = line_at(data, start, number) if new and None in found else None
+        whole = self._wrapping.whole(data, start, number)
         if line is not None or (whole and None in found):
-            self._tell(_joined(whole) if len(whole) > 1 else line or whole[0])
+            self._tell(as_one(whole) if len(whole) > 1 else line or whole[0])
         signs = sorted((sign for sign in found if sign is not None), key=lambda sign: sign.order)
-        raw = _around(data, start) if signs else b""
+        raw = around(data, start) if signs else b""
         window: list[Line] = []
         for sign in signs:
             if self._open(sign.rule) and all(word in raw for word in sign.words):
-                window = window or _window(data, start, line or _line(data, start, number))
-                self._confirm(sign, window, number, _joined(whole) if len(whole) > 1 else None)
+                window = window or window_at(data, start, line or line_at(data, start, number))
+                self._confirm(sign, window, number, as_one(whole) if len(whole) > 1 else None)
         if self._serve.death and self._serve.death.number == number >= self._sought and not self._seeking:
             self._seek(data, start, number)  # what the engine died of follows
         starting = not (self.ready or self._serves or self._stopping or self._start.crash or self._seeking)
         if line is not None and starting and number >= self._sought:
-            if data.find(_TRACEBACK, start, _end(data, start)) >= 0 or _FRAME.search(data, start, _end(data, start)):
+            if data.find(_TRACEBACK, start, end_of(data, start)) >= 0 or _FRAME.search(
+                data, start, end_of(data, start)
+            ):
                 self._seek(data, start, number)
             else:
-                self._crash(_joined(whole) if len(whole) > 1 else line)
-
-    @property
-    def _wrapped(self) -> bool:
-        """Whether a terminal, or `fold`, broke the log's lines at one width."""
-        return WRAPPED <= self._width <= WIDEST and self._full >= FULL
-
-    def _measure(self, data: bytes) -> None:
-        """How wide the lines are, and how many are full; costs nothing more once a long line was seen."""
-        lines = [line.rstrip() for line in data.decode("utf-8", "replace").replace("\r", "\n").split("\n")]
-        if (width := max(map(len, lines))) > self._width:
-            self._width, self._full = width, 0
-        self._full += sum(len(line) > self._width - SLACK for line in lines)
-
-    def _whole(self, data: bytes, start: int, number: int) -> list[Line]:
-        """The physical lines of the wrapped message that the line at `start` belongs to."""
-        lines, end = [_line(data, start, number)], _end(data, start)
-        begin = start
-        while len(lines) < MESSAGE_LINES and end + 1 < len(data):
-            following = _line(data, end + 1, lines[-1].number + 1)
-            if not self._continues(data[begin:end], following):
-                break
-            lines.append(following)
-            begin, end = end + 1, _end(data, end + 1)
-        while len(lines) < MESSAGE_LINES and start > 0 and lines[0].number > 1:
-            before = data.rfind(b"\n", 0, start - 1) + 1
-            if not self._continues(data[before : start - 1], lines[0]):
-                break
-            lines.insert(0, _line(data, before, lines[0].number - 1))
-            start = before
-        return lines
-
-    def _continues(self, before: bytes, line: Line) -> bool:
-        """Whether a terminal would have broken `before` where it ends, and `line` can be its rest."""
-        word = line.message.split(" ", 1)[0]
-        room = self._width - len(before.decode("utf-8", "replace").rstrip())
-        fresh = _FRESH.match(line.text) or (room > 0 and _ERROR.match(line.text))
-        return bool(word) and len(word) + 1 > room and _bare(line) and not fresh
+                self._crash(as_one(whole) if len(whole) > 1 else line)
 
     def _seek(self, data: bytes, start: int, number: int) -> None:
         """Find the line that ends a traceback, here or in the next block."""
@@ -587,8 +354,8 @@ class Reader:
             elif data.find(b'File "', start, end) >= 0:  # a terminal broke the innermost frame so far
                 self._frame = ""
             if _ENDING.search(data, start, end):
-                whole = self._whole(data, start, number) if self._wrapped else []
-                if self._crash(_joined(whole) if len(whole) > 1 else _line(data, start, number)):
+                whole = self._wrapping.whole(data, start, number)
+                if self._crash(as_one(whole) if len(whole) > 1 else line_at(data, start, number)):
                     number += 1
                     break
             start, number = end, number + 1
@@ -596,7 +363,7 @@ class Reader:
 
     def _crash(self, line: Line) -> bool:
         """Whether a line ends a traceback; keep it when it says more than that there was one."""
-        if not _EXCEPTION.match(line.message) or line.level in _QUIET or not self._ours(line.source):
+        if not _EXCEPTION.match(line.message) or line.level in QUIET or not self._ours(line.source):
             return False
         known = any(pattern.search(line.message) for pattern in (_NOISE, _DEATH)) or _REQUESTS.search(line.text)
         stopped = any(text in line.message for text in STOPPING)
@@ -655,17 +422,17 @@ class Reader:
         if not self._state.death and any(text in line.text for text in STOPPING):
             self._stopping = self._stopping or line.number
 
-    def _confirm(self, sign: _Sign, window: list[Line], number: int, whole: Line | None) -> None:
+    def _confirm(self, sign: Sign, window: list[Line], number: int, whole: Line | None) -> None:
         """Does the pattern match line `number`, or the wrapped message it is part of? `whole` is that message."""
-        expression = _compile(sign.pattern)
+        expression = compiled(sign.pattern)
         lines = [line for line in window if line.number == number]
         found = expression.search(lines[0].message)
         if found is None:
-            lines, found = _unwrapped(expression, window)
+            lines, found = search_across(expression, window)
         if found is None:
             return
         said = whole or lines[0]
-        if (said.level in _QUIET and not sign.rule.quiet) or _NOISE.search(said.message):
+        if (said.level in QUIET and not sign.rule.quiet) or _NOISE.search(said.message):
             return
         if self._stopping and sign.rule.stage is not Stage.DAEMON:
             return
@@ -792,7 +559,7 @@ class Reader:
             and _FRAME.search(b"".join([raw for _, raw in self._tail if raw.strip()][-FRAME_LINES:]))
         ):
             last = next(reversed(self._last_lines()), None)
-            return last if last and last.level not in _QUIET else None, self._frame
+            return last if last and last.level not in QUIET else None, self._frame
         return self._failed.crash, self._failed.frame
 
     def _place(self) -> tuple[Rule, str] | None:
@@ -856,93 +623,8 @@ def _once(lines: Iterable[Line]) -> list[Line]:
 def _dead(message: str) -> bool:
     """Whether it says that the engine is dead, and perhaps no more than that."""
     return any(
-        _compile(pattern).search(message) for rule in RULES if rule.id == DEATH_RULE for pattern in rule.patterns
+        compiled(pattern).search(message) for rule in RULES if rule.id == DEATH_RULE for pattern in rule.patterns
     )
-
-
-def _bare(line: Line) -> bool:
-    """Whether nothing stands in front of a line: after a long one it can be the rest of a wrapped message."""
-    return not line.level and line.message == line.text.lstrip()
-
-
-def _joined(lines: list[Line]) -> Line:
-    """A wrapped message as one line; whether a break swallowed a space is not known, so both ways are there."""
-    parts = [line.message for line in lines]
-    return replace(lines[0], message=f"{''.join(parts)}\n{' '.join(parts)}", text="".join(line.text for line in lines))
-
-
-def _lines_with(data: bytes, word: bytes) -> Iterator[int]:
-    """Offsets of the lines that carry a word."""
-    at = data.find(word)
-    while at >= 0:
-        yield data.rfind(b"\n", 0, at) + 1
-        end = data.find(b"\n", at)
-        at = data.find(word, end) if end >= 0 else -1
-
-
-def _broken_words(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Words that a terminal broke at the end of a line, with the offset of that line."""
-    for found in _BEGINS.finditer(data):
-        end = found.start()
-        start = data.rfind(b"\n", 0, end) + 1
-        if end - start >= WRAPPED and data[end - 1 : end].isalnum():
-            head = _WORD_END.search(data, max(start, end - 60), end)
-            tail = _WORD_START.match(data, end + 1)
-            if head and tail:
-                yield start, head[0] + tail[0]
-
-
-def _end(data: bytes, start: int) -> int:
-    """Offset of the end of the line at `start`."""
-    end = data.find(b"\n", start)
-    return end if end >= 0 else len(data)
-
-
-def _line(data: bytes, start: int, number: int) -> Line:
-    return clean(data[start : _end(data, start)][:MAX_LINE], number)
-
-
-def _around(data: bytes, start: int) -> bytes:
-    """The bytes of the line at `start` and of its neighbours, as if nothing had been wrapped."""
-    low = high = start
-    for _ in range(WINDOW[0]):
-        low = data.rfind(b"\n", 0, max(low - 1, 0)) + 1
-    for _ in range(WINDOW[1] + 1):
-        high = data.find(b"\n", high) + 1 or len(data)
-    return data[low:high].replace(b"\r", b"").replace(b"\n", b"")
-
-
-def _window(data: bytes, start: int, line: Line) -> list[Line]:
-    """`line`, which begins at `start`, with the lines that may belong to the same wrapped message."""
-    lines, number = [line], line.number
-    end = data.find(b"\n", start) + 1
-    while len(lines) <= WINDOW[1] and 0 < end < len(data) and len(lines[-1].text) >= WRAPPED:
-        following = _line(data, end, lines[-1].number + 1)
-        if not _bare(following):
-            break
-        lines.append(following)
-        end = data.find(b"\n", end) + 1
-    first = number - WINDOW[0]
-    while lines[0].number > max(first, 1) and start > 0 and _bare(lines[0]):
-        start = data.rfind(b"\n", 0, start - 1) + 1
-        before = _line(data, start, lines[0].number - 1)
-        if len(before.text) < WRAPPED:
-            break
-        lines.insert(0, before)
-    return lines
-
-
-def _unwrapped(expression: re.Pattern[str], window: list[Line]) -> tuple[list[Line], re.Match[str] | None]:
-    """Search the lines of a wrapped message as one; the lines the match covers."""
-    found = expression.search("".join(line.message for line in window)) if len(window) > 1 else None
-    if found is None:
-        return [], None
-    lines, total = [], 0
-    for line in window:
-        if total < found.end() and total + len(line.message) > found.start():
-            lines.append(line)
-        total += len(line.message)
-    return lines, found
 
 
 def _root(hits: list[Hit]) -> Hit | None:

@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.diagnose_cli import add_arguments, run
-from harness.diagnosis import HITS_PER_RULE, Reader, clean, diagnose, render
+from harness.diagnosis import HITS_PER_RULE, Reader, diagnose, render
+from harness.lines import clean
 from harness.rules import RULES
 from harness.types import Rule
 

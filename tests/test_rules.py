@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.diagnosis import diagnose, keys, render
+from harness.diagnosis import diagnose, render
+from harness.patterns import keys
 from harness.rules import NOISE, PLACES, RULES, UNEXPLAINED
 from harness.types import Rule
 
