@@ -209,6 +209,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         ),
     ),
     "gpu-runtime-missing": (
+        "torch.cuda.DeferredCudaCallError: device >= 0 && device < num_gpus INTERNAL ASSERT FAILED at x.cpp",
         "   Use the NVIDIA Container Toolkit to start this container with GPU support; see",
         "invoking the NVIDIA Container Runtime Hook directly (e.g. specifying the docker --gpus flag) is not",
         'exec: "nvidia-container-runtime": executable file not found in $PATH: unknown',
@@ -538,6 +539,9 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "RuntimeError: Failed to connect to GCS at address 192.168.100.10:6379 within 5 seconds.",
     ),
     "bad-flag": (
+        "TypeError: Error: `--enable-auto-tool-choice` requires `--tool-call-parser`",
+        "docker: 'compose' is not a docker command.",
+        "docker: Error response from daemon: unable to find user vllm: no matching entries in passwd file.",
         "(RayWorkerVllm pid=1) ERROR 04-16 23:50:04 ray_utils.py:50] RuntimeError: HIP error: invalid device ordinal",
         (
             "ValueError: No valid attention backend found for cuda with AttentionSelectorConfig(head_size=64, "
