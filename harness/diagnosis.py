@@ -43,6 +43,7 @@ from harness.patterns import DIGITS, SPACED, Sign, compiled, keys, table_of
 from harness.redact import shapes
 from harness.rules import (
     AGAIN,
+    CLIENTS,
     DEATH,
     DEATH_RULE,
     FACTS,
@@ -105,6 +106,7 @@ _DEATH = re.compile("|".join(DEATH))
 _KILLED = re.compile("|".join(KILLED))
 _SERVES = re.compile("|".join(SERVES))
 _REQUESTS = re.compile("|".join(REQUESTS))
+_CLIENTS = re.compile(CLIENTS)
 _PLACES = tuple((re.compile(pattern), rule) for pattern, rule in PLACES)
 _FACTS = {name: (keys(pattern)[0].decode(), re.compile(pattern)) for name, pattern in FACTS.items()}
 _VERSION = re.compile("|".join(VERSION))
@@ -367,7 +369,8 @@ class Reader:
             return False
         known = any(pattern.search(line.message) for pattern in (_NOISE, _DEATH)) or _REQUESTS.search(line.text)
         stopped = any(text in line.message for text in STOPPING)
-        if not (known or stopped or self._ignored or (_dead(line.message) if self.ready else self._serves)):
+        foreign = self._ignored or _CLIENTS.search(self._frame)
+        if not (known or stopped or foreign or (_dead(line.message) if self.ready else self._serves)):
             self._state.crash, self._state.frame = line, self._frame
         self._frame, self._ignored = "", False
         return True

@@ -31,6 +31,8 @@ SERVES: tuple[str, ...] = (
     r", in chat_completion_stream_generator\b",
     r", in extract_tool_calls\b",
     r", in extract_tool_calls_streaming\b",
+    r", in run_endpoint_function\b",
+    r", in wrapped_app\b",
     r"Error in extracting tool call",
     r"Processed prompts: +\d+%",
     r"\"(?:GET|POST) /\S* HTTP/1\.[01]\" \d{3}",
@@ -41,6 +43,9 @@ REQUESTS: tuple[str, ...] = (
     r"(?:serving(?:_\w+)?|basic|error_response|server_utils|exception_handler|\w*(?:tool|reasoning)_parser)\.py:\d+\]",
 )
 """What such a part of vLLM logs is about one request; a traceback there is no failed start."""
+
+CLIENTS = r"/(?:site|dist)-packages/(?:openai|litellm|langchain\w*|llama_index|autogen\w*|gradio_client|locust)/"
+"""An exception raised there is a client's, whose output stands in the same log."""
 
 STOPPING: tuple[str, ...] = (
     "INFO:     Shutting down",

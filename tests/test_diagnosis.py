@@ -424,7 +424,13 @@ class TestHealthy:
         assert rule(START + ignored.rpartition("TypeError")[0]) is None
         assert rule(START + ignored + own) == "unexplained"
 
-    @pytest.mark.parametrize("step", ["create_chat_completion", "extract_tool_calls"])
+    def test_a_clients_traceback_is_not_the_engines(self) -> None:
+        """Both wrote into one terminal."""
+        said = 'Traceback (most recent call last):\n  File "/x/site-packages/{}/y.py", line 9, in f\nKeyError: x\n'
+        assert rule(said.format("openai")) is None
+        assert rule(said.format("vllm/entrypoints/openai")) == "unexplained"
+
+    @pytest.mark.parametrize("step", ["create_chat_completion", "extract_tool_calls", "run_endpoint_function"])
     def test_a_traceback_through_an_endpoint_is_one_requests(self, step: str) -> None:
         """Without a word of the server around it, and with the error above its frames, as trackers show it."""
         frame = f'  File "/x/vllm/entrypoints/openai/serving_chat.py", line 241, in {step}\n'
