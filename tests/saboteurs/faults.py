@@ -42,6 +42,11 @@ def streamed(x: Exchange) -> bool:
     return asks(x) and x.asked.get("stream") is True
 
 
+def ending(x: Exchange) -> bool:
+    """Asks for a stream that ends by itself: what waits for the end of another waits for minutes."""
+    return streamed(x) and not x.asked.get("ignore_eos")
+
+
 def given(*fields: str) -> Callable[[Exchange], bool]:
     """Asks the model with any of these fields set."""
     return lambda x: asks(x) and any(x.asked.get(name) not in (None, []) for name in fields)
@@ -202,7 +207,7 @@ def streams(change: Callable[[Exchange, list[bytes]], list[bytes]]) -> dict[str,
         for event in change(x, [event async for event in source]):
             yield event
 
-    return {"on": streamed, "stream": stream}
+    return {"on": ending, "stream": stream}
 
 
 def is_text(event: bytes) -> bool:
@@ -1028,8 +1033,8 @@ FAULTS: tuple[Fault, ...] = (
         on=streamed,
         stream=dripping,
     ),
-    Fault("all-at-once", "a stream comes at its end, in one piece", "streams stream", on=streamed, stream=all_at_once),
-    Fault("stream-ignored", "whole answers to `stream: true`", "streams stream", on=streamed, request=json_instead),
+    Fault("all-at-once", "a stream comes at its end, in one piece", "streams stream", on=ending, stream=all_at_once),
+    Fault("stream-ignored", "whole answers to `stream: true`", "streams stream", on=ending, request=json_instead),
     # usage
     Fault("usage-does-not-add-up", "the total is 1", "usage adds up", on=asks, **both(usage(total_tokens=lambda u: 1))),
     Fault(
