@@ -763,7 +763,7 @@ RULES: tuple[Rule, ...] = (
         stage=Stage.DAEMON,
         patterns=(
             r"exec: [^\w./-]*(?P<command>[^\"\\]+)\W+ executable file not found",
-            r"exec: [^\w./-]*(?P<command>[^\"\\]+)\W+ stat \S+ no such file",
+            r"exec: [^\w./-]*(?P<command>[^\"\\]+)\W+ stat [^\"]+ no such file",
             r"exec: [^\w./-]*(?P<command>[^\"\\]+)\W+ permission denied",
             r"exec: [^\w./-]*(?P<command>[^\"\\]+)\W+ no such file",
             r"exec: [^\w./-]*(?P<command>[^\"\\]+)\W+ is a directory",
@@ -1488,7 +1488,7 @@ RULES: tuple[Rule, ...] = (
             r"(?:[Cc]annot|[Ff]ailed to|[Uu]nable to) .*[Pp]ermission denied",
             r"getpwuid\(\): uid not found: (?P<path>\d+)",
         ),
-        consequence_of=("bind-mount-missing", "image-pull"),
+        consequence_of=("bind-mount-missing", "image-pull", "ulimit-refused"),
         cause=Text(
             en="Permission denied[[: {path}]].",
             zh_tw="權限不足[[：{path}]]。",
@@ -1512,6 +1512,8 @@ RULES: tuple[Rule, ...] = (
             r"Cannot connect to the Docker daemon(?: at (?P<socket>\w+:/\S+?)\.?(?:\s|$))?",
             r"Is the docker daemon running",
             r"failed to connect to the docker API at (?P<socket>\S+)",
+            r"Couldn't connect to Docker daemon at (?P<socket>\S+)",
+            r"Cannot connect to Podman",
             r"Error while fetching server API version: (?P<why>.*)",
             r"error during connect: (?P<why>.*)",
             r"docker\.sock: connect: (?P<why>connection refused|no such file or directory)",

@@ -368,6 +368,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "docker: Error response from daemon: image with reference sha256:abc was found but does not match the",
     ),
     "entrypoint-missing": (
+        'runc: exec: "C:/Program Files/Git/usr/bin/sh": stat C:/Program Files/Git/usr/bin/sh: no such file',
         "standard_init_linux.go:228: exec user process caused: no such file or directory",
         "ERROR (catatonit:2): failed to exec pid1: No such file or directory",
         "/opt/nvidia/nvidia_entrypoint.sh: line 67: /openai/gpt-oss-120b: No such file or directory",
@@ -884,6 +885,8 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "PermissionError: [Errno 1] Operation not permitted",
     ),
     "docker-daemon-down": (
+        "ERROR: Couldn't connect to Docker daemon at http+docker://localhost - is it running?",
+        "Cannot connect to Podman. Please verify your connection to the Linux system",
         "docker: Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon",
         "Cannot connect to the Docker daemon at tcp://127.0.0.1:2375. Is the docker daemon running?",
         "failed to connect to the docker API at unix:///var/run/docker.sock; check if the path is correct and if the",
@@ -910,6 +913,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "Error: statfs /home/user/vllm/encodings: no such file or directory",
     ),
     "ulimit-refused": (
+        "unable to start container: crun: setrlimit `RLIMIT_NOFILE`: Operation not permitted: OCI permission denied",
         (
             "docker: Error response from daemon: OCI runtime create failed: container_linux.go:380: starting "
             "container process caused: process_linux.go:545: container init caused: process_linux.go:508: "
