@@ -1186,6 +1186,7 @@ RULES: tuple[Rule, ...] = (
             r"GGUF model with architecture (?P<arch>\S+) is not supported",
             r"Unrecognized configuration class",
             r"No model architectures are specified",
+            r"(?P<arch>\w+) only supports versions? .*Got version",
             r"modeling backend requires transformers>=(?P<version>\S+) for",
             r"text_config extracted from the model config does not have",
             r"Failed to load mistral '[^']+' config",

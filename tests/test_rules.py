@@ -663,6 +663,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "ValueError: The quantization method marlin is deprecated and will be removed in future versions of vLLM.",
     ),
     "unsupported-model": (
+        "ValueError: Currently, MiniCPMV only supports versions 2.0, 2.5, 2.6, 4.0. Got version: (4, 5)",
         "ValueError: Sliding window for some but all layers is not supported. This model uses sliding window but max_w",
         "ValueError: Trying to run tensor parallelization but the model does not support it yet!",
         "ImportError: This modeling file requires the following packages that were not found in your environment: x.",
