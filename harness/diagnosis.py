@@ -46,6 +46,7 @@ from harness.rules import (
     CLIENTS,
     DEATH,
     DEATH_RULE,
+    ENDED,
     FACTS,
     HOST_SOURCES,
     KILLED,
@@ -117,7 +118,7 @@ _TELLING = frozenset(
         *VERSION,
         *DEATH,
         *KILLED,
-        *map(re.escape, (*dict(MARKERS), *READY, *STOPPING, AGAIN)),
+        *map(re.escape, (*dict(MARKERS), *READY, *STOPPING, ENDED, AGAIN)),
     )
     for key in keys(pattern)[:1]
 )
@@ -422,7 +423,8 @@ class Reader:
             self._fatal = self._fatal or Evidence(line=line.number, text=line.text)
         if _KILLED.search(message) and self._ours(line.source):
             self._state.killed = line
-        if not self._state.death and any(text in line.text for text in STOPPING):
+        stopped = any(text in line.text for text in STOPPING) or (ENDED in line.text and (self.ready or self._serves))
+        if stopped and not self._state.death:
             self._stopping = self._stopping or line.number
 
     def _confirm(self, sign: Sign, window: list[Line], number: int, whole: Line | None) -> None:

@@ -59,6 +59,9 @@ STOPPING: tuple[str, ...] = (
 )
 """Somebody stopped the deployment: what a log says after these is no failure, unless the engine had died before."""
 
+ENDED = "Shutdown initiated (timeout="
+"""The engine was told to end: a stop while it serves. The server of a start that fails ends its engine as well."""
+
 AGAIN = "Started server process"
 """After a stop: somebody started a server again, whose start need not be in the log."""
 
@@ -896,6 +899,7 @@ RULES: tuple[Rule, ...] = (
                 r"MB)\. The target location (?P<path>\S+) only has (?P<free>[\d.]+ MB)"
             ),
             r"Not enough free disk space to download",
+            r"OSError: \[Errno 28\]",
             r"Disk quota exceeded",
             r"Data processing error: .*os error 28",
             r"\bENOSPC\b",
@@ -934,7 +938,7 @@ RULES: tuple[Rule, ...] = (
             r"Failed core proc\(s\): \{[^}]*: -7\b",
             r"unable to (?:open|mmap|allocate|write) .*shared memory",
             r"/dev/shm is too small",
-            r"attaching to shared memory segment (?P<segment>\S+)",
+            r"attaching to shared memory segment (?P<segment>\S+)(?!.*No such file)",
             r"died unexpectedly \(exit code: -7\)",
             r"SIGBUS received at",
             r"/dev/shm.* No space left",

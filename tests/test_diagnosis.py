@@ -443,6 +443,16 @@ class TestHealthy:
         lines = f"{where}Error trying to handle streaming tool call.\n{where}Traceback (most recent call last):\n"
         assert rule(f"{lines}{where}AttributeError: 'NoneType' object has no attribute 'get'\n") is None
 
+    def test_an_engine_that_was_told_to_end_leaves_a_dead_one_behind(self) -> None:
+        """As newer versions of vLLM say it; the server of a start that failed tells its engine the same, and then what it was."""
+        told = "(EngineCore pid=9) INFO 09-28 15:50:00 [core.py:1261] Shutdown initiated (timeout=0)\n"
+        dead = f"{ERROR}vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue.\n"
+        assert rule(START + READY + told + dead) is None
+        assert rule(START + READY + dead + told) == "engine-dead"
+        assert (
+            rule(f"{START}{told}ValueError: The supplied chat template (x.jinja) looks like a file path\n") is not None
+        )
+
     def test_a_stop_by_hand_leaves_tracebacks_behind(self) -> None:
         """SIGTERM: the engine goes first and the API server reports it dead."""
         log = (

@@ -468,6 +468,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "FileNotFoundError: [Errno 2] No such file or directory: '/models/gemma/config.json'",
     ),
     "disk-full": (
+        "torch._inductor.exc.InductorError: OSError: [Errno 28]",
         "OSError: [Errno 28] No space left on device",
         "RuntimeError: Data processing error: CAS service error : IO Error: No space left on device (os error 28)",
         (
@@ -489,6 +490,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         ),
     ),
     "shm-too-small": (
+        "NCCL WARN Error while attaching to shared memory segment /dev/shm/nccl-6p (size 9637888), error: Bus error",
         "(RayWorker pid=4856) *** SIGBUS received at time=1695209888 on cpu 3 ***",
         (
             "ERROR: Unexpected bus error encountered in worker. This might be caused by insufficient shared "
@@ -513,6 +515,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "OSError: [Errno 28] No space left on device: '/psm_0f1c2d3e'",
     ),
     "nccl-error": (
+        "NCCL WARN Error while attaching to shared memory segment /dev/shm/nccl-6p (size 0), error: No such file",
         (
             "myhost:2292596:2292596 [0] init.cc:943 NCCL WARN Duplicate GPU detected : rank 0 and rank 1 both "
             "on CUDA device 53000"
