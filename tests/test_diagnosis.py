@@ -444,7 +444,7 @@ class TestHealthy:
         assert rule(f"{lines}{where}AttributeError: 'NoneType' object has no attribute 'get'\n") is None
 
     def test_an_engine_that_was_told_to_end_leaves_a_dead_one_behind(self) -> None:
-        """As newer versions say it; the server of a start that failed ends its engine, too, and says then what it was."""
+        """As newer versions say it; the server of a start that failed ends its engine, too, and then says why."""
         told = "(EngineCore pid=9) INFO 09-28 15:50:00 [core.py:1261] Shutdown initiated (timeout=0)\n"
         dead = f"{ERROR}vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue.\n"
         assert rule(START + READY + told + dead) is None
