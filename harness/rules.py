@@ -389,7 +389,7 @@ RULES: tuple[Rule, ...] = (
         patterns=(
             r"Failed core proc\(s\): \{[^}]*: -9\b",
             (
-                r"(?:Out of memory|Memory cgroup out of memory): Killed process (?P<pid>\d+) "
+                r"Killed process (?P<pid>\d+) "
                 r"\((?P<process>[Vv][Ll][Ll][Mm]|EngineCore|python|ray|pt_main|cicc|nvcc|ptxas)"
             ),
             r"oom-kill:.*task=(?P<process>[Vv][Ll][Ll][Mm]|EngineCore|python|ray|pt_main|cicc|nvcc|ptxas)",
@@ -548,7 +548,7 @@ RULES: tuple[Rule, ...] = (
             r"Found no NVIDIA driver on your system",
             r"no CUDA-capable device is detected",
             r"libcuda\.so\.1: cannot open shared object file",
-            r"Failed to initialize NVML: (?:Unknown Error|Driver Not Loaded)",
+            r"[Ff]ailed to initialize NVML: (?:ERROR_\w+|Unknown Error|Driver Not Loaded)",
             r"NVMLError_LibraryNotFound",
             r"NVMLError_DriverNotLoaded",
             r"NVMLError_Unknown",

@@ -127,6 +127,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         ),
     ),
     "host-oom-killed": (
+        "Aug 19 07:28:44 Killed process 3652 (VLLM::EngineCor) total-vm:160958kB, anon-rss:65483kB",
         ("Memory on the node was 96.10GB / 100.00GB (0.961), which exceeds the memory usage threshold of 0.95."),
         "ray.exceptions.OutOfMemoryError: 1 worker(s) were killed due to the node running low on memory.",
         "VLLM::Worker_TP invoked oom-killer: gfp_mask=0x102cc2(GFP_HIGHUSER)",
@@ -209,6 +210,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         ),
     ),
     "gpu-runtime-missing": (
+        "Error response from daemon: failed to create task: failed to initialize NVML: ERROR_LIBRARY_NOT_FOUND",
         "torch.cuda.DeferredCudaCallError: device >= 0 && device < num_gpus INTERNAL ASSERT FAILED at x.cpp",
         "   Use the NVIDIA Container Toolkit to start this container with GPU support; see",
         "invoking the NVIDIA Container Runtime Hook directly (e.g. specifying the docker --gpus flag) is not",
