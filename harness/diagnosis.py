@@ -118,7 +118,7 @@ _TELLING = frozenset(
         *VERSION,
         *DEATH,
         *KILLED,
-        *map(re.escape, (*dict(MARKERS), *READY, *STOPPING, ENDED, AGAIN)),
+        *map(re.escape, (*dict(MARKERS), *READY, *STOPPING, ENDED, AGAIN, "Traceback")),
     )
     for key in keys(pattern)[:1]
 )
@@ -224,6 +224,7 @@ class Reader:
         self._fatal: Evidence | None = None
         self._told = False
         self._seeking = False
+        self._head = 0
         self._sought = 0
         self._ignored = False
         self._frame = ""
@@ -336,9 +337,8 @@ class Reader:
             self._seek(data, start, number)  # what the engine died of follows
         starting = not (self.ready or self._serves or self._stopping or self._start.crash or self._seeking)
         if line is not None and starting and number >= self._sought:
-            if data.find(_TRACEBACK, start, end_of(data, start)) >= 0 or _FRAME.search(
-                data, start, end_of(data, start)
-            ):
+            end = end_of(data, start)
+            if data.find(_TRACEBACK, start, end) >= 0 or _FRAME.search(data, start, end):
                 self._seek(data, start, number)
             else:
                 self._crash(as_one(whole) if len(whole) > 1 else line)
@@ -396,6 +396,8 @@ class Reader:
     def _tell(self, line: Line) -> None:
         """Phases, version, facts: what a line tells about the course of things."""
         message = line.message
+        if message.startswith("Traceback"):
+            self._head = line.number
         started = bool(self._stopping) and AGAIN in message
         if found := _VERSION.search(line.text):
             self.vllm_version = next((group for group in found.groups() if group), None)
@@ -424,8 +426,17 @@ class Reader:
         if _KILLED.search(message) and self._ours(line.source):
             self._state.killed = line
         stopped = any(text in line.text for text in STOPPING) or (ENDED in line.text and (self.ready or self._serves))
+        if stopped and message.startswith("KeyboardInterrupt"):
+            self._retract()
         if stopped and not self._state.death:
             self._stopping = self._stopping or line.number
+
+    def _retract(self) -> None:
+        """The traceback that ends here went through the engine, but a stop raised it: nothing has died of that."""
+        state = self._state
+        state.hits = [h for h in state.hits if h.rule.id != DEATH_RULE or h.groups or h.number < self._head]
+        if state.death and state.death.number > self._head:
+            state.death = None
 
     def _confirm(self, sign: Sign, window: list[Line], number: int, whole: Line | None) -> None:
         """Does the pattern match line `number`, or the wrapped message it is part of? `whole` is that message."""

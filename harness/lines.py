@@ -128,7 +128,7 @@ def out_of_json(raw: bytes) -> bytes:
 
 @dataclass
 class Wrapping:
-    """Whether a terminal, or `fold`, broke the lines of a log at one width."""
+    """How wide a log's lines are, and from that what belongs together where something broke them at one width."""
 
     widest: int = 0
     """Characters of the widest line so far."""
@@ -216,6 +216,7 @@ def end_of(data: bytes, start: int) -> int:
 
 
 def line_at(data: bytes, start: int, number: int) -> Line:
+    """The line at `start`, cut after MAX_LINE bytes."""
     return clean(data[start : end_of(data, start)][:MAX_LINE], number)
 
 

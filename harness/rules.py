@@ -16,6 +16,7 @@ READY: tuple[str, ...] = ("Application startup complete.",)
 
 SERVES: tuple[str, ...] = (
     r"Avg prompt throughput",
+    r"EngineCore encountered a fatal error",
     r"Exception in ASGI application",
     r"(?:Aborted|Finished|Received) request [\w-]*[0-9a-f]{8}",
     r", in run_(?:engine|busy)_loop\b",
@@ -44,8 +45,11 @@ REQUESTS: tuple[str, ...] = (
 )
 """What such a part of vLLM logs is about one request; a traceback there is no failed start."""
 
-CLIENTS = r"/(?:site|dist)-packages/(?:openai|litellm|langchain\w*|llama_index|autogen\w*|gradio_client|locust)/"
-"""An exception raised there is a client's, whose output stands in the same log."""
+CLIENTS = (
+    r"/(?:site|dist)-packages/(?:openai|litellm|langchain\w*|llama_index|autogen\w*|gradio_client|locust)/.*:(?!<)"
+)
+"""An exception raised in a function there is a client's, whose output stands in the same log; one at their import is
+the server's, which has some of them, too."""
 
 STOPPING: tuple[str, ...] = (
     "INFO:     Shutting down",
@@ -366,6 +370,7 @@ RULES: tuple[Rule, ...] = (
             r"HIP failure: 'out of memory'",
             r"CUBLAS_STATUS_ALLOC_FAILED",
             r"DefaultCPUAllocator: (?:can't allocate memory|not enough memory)",
+            r"NV_ERR_NO_MEMORY",
             r"Triton Error \[CUDA\]: out of memory",
         ),
         cause=Text(
@@ -389,8 +394,7 @@ RULES: tuple[Rule, ...] = (
         patterns=(
             r"Failed core proc\(s\): \{[^}]*: -9\b",
             (
-                r"Killed process (?P<pid>\d+) "
-                r"\((?P<process>[Vv][Ll][Ll][Mm]|EngineCore|python|ray|pt_main|cicc|nvcc|ptxas)"
+                r"Killed process (?P<pid>\d+) \((?P<process>[Vv][Ll][Ll][Mm]|EngineCore|python|ray|pt_main|cicc|nvcc|ptxas)"
             ),
             r"oom-kill:.*task=(?P<process>[Vv][Ll][Ll][Mm]|EngineCore|python|ray|pt_main|cicc|nvcc|ptxas)",
             r"A process of this unit has been killed by the OOM killer",
@@ -414,8 +418,6 @@ RULES: tuple[Rule, ...] = (
             r"due to memory pressure",
             r"low on resource: memory",
             r"exceeds the memory usage threshold of",
-            r"(?P<process>[Vv][Ll][Ll][Mm]\S*|EngineCore|python\S*|ray\S*) invoked oom-killer",
-            r"\bNV_ERR_NO_MEMORY\b",
         ),
         serving=True,
         exit_codes=(137,),

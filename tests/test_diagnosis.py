@@ -387,6 +387,25 @@ class TestHealthy:
         assert rule(stopped) is None
         assert rule(stopped, exit_code=1) == "unexplained"
 
+    @pytest.mark.parametrize("before", [START + READY, ""])
+    @pytest.mark.parametrize("step", ["run_busy_loop", "_run_engine"])
+    def test_nor_who_stopped_the_engine_in_its_work(self, before: str, step: str) -> None:
+        """The signal is raised in the midst of the loop; what had died before is dead all the same."""
+        loop = f'Traceback (most recent call last):\n  File "/x/vllm/v1/engine/core.py", line 9, in {step}\n'
+        assert rule(f"{before}{loop}KeyboardInterrupt\n") is None
+        assert rule(f"{before}{loop}ValueError: x\n{loop}KeyboardInterrupt: terminated\n") == "engine-dead"
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "NVRM: nvCheckOkFailedNoLog: Check failed: Out of memory [NV_ERR_NO_MEMORY]",
+            "[1.1] Out of memory: Killed process 9 (chrome) total-vm:1",
+        ],
+    )
+    def test_a_host_short_of_memory_has_killed_no_engine_that_goes_on(self, line: str) -> None:
+        """Its kernel writes into the same journal."""
+        assert rule(f"{START}{READY}{line}\nINFO 09-28 15:47:14 [loggers.py:1] Avg prompt throughput: 1\n") is None
+
     def test_a_workers_exception_while_it_starts_is_told_by_its_words(self) -> None:
         """That the worker met one is no cause; in a traceback of the serving loop it would be the engine's end."""
         said = "RuntimeError: shape mismatch: value tensor of shape [5] cannot be broadcast"
@@ -397,8 +416,11 @@ class TestHealthy:
         assert (found.rule, said in found.cause.en) == ("unexplained", True)
         loop = f"{ERROR}    engine_core.run_busy_loop()\n"
         assert rule(f"{hit}{frame}{ERROR}{said}\n{loop}") == "engine-dead"
+        assert rule(f"{hit}{frame}{ERROR}{said}\n{ERROR}EngineCore encountered a fatal error.\n") == "engine-dead"
 
-    @pytest.mark.parametrize("step", ["_run_engine", "engine_step", "add_request"])
+    @pytest.mark.parametrize(
+        "step", ["_run_engine", "engine_step", "add_request", "_add_request", "_validate_and_add_requests"]
+    )
     def test_without_a_server_the_step_tells_whether_the_engine_died(self, step: str) -> None:
         """A script that asks the engine itself: its next token may be the end, a request it refuses is not."""
         frames = "".join(
@@ -406,7 +428,18 @@ class TestHealthy:
             for file, function in (("entrypoints/llm", step), ("models/x", "forward"))
         )
         said = f"Traceback (most recent call last):\n{frames}ValueError: 2738 multimodal tokens for 3704 places\n"
-        assert rule(said) == (None if step == "add_request" else "engine-dead")
+        assert rule(said) == ("engine-dead" if "engine" in step else None)
+
+    def test_a_notebooks_traceback_has_other_frames(self) -> None:
+        """Only the source lines say where it was."""
+        said = (
+            "/x/vllm/entrypoints/llm.py in generate(self)\n--> 871         outputs = self._run_engine(use_tqdm=True)\n"
+        )
+        assert rule(f"{said}AttributeError: 'X' object has no attribute 'y'\n") == "engine-dead"
+
+    def test_a_server_around_the_engine_that_gives_up_has_failed(self) -> None:
+        """Triton's words; the reason is not always there."""
+        assert rule("E0101 model.py:289] Failed to start engine: signal only works in main thread\n") == "unexplained"
 
     def test_a_script_that_fails_after_its_answers_accuses_nobody(self) -> None:
         """All prompts are processed; what the script makes of the answers is its own."""
@@ -429,12 +462,20 @@ class TestHealthy:
         said = 'Traceback (most recent call last):\n  File "/x/site-packages/{}/y.py", line 9, in f\nKeyError: x\n'
         assert rule(said.format("openai")) is None
         assert rule(said.format("vllm/entrypoints/openai")) == "unexplained"
+        assert rule(said.format("openai").replace("in f", "in <module>")) == "unexplained"  # the server imports it, too
 
-    @pytest.mark.parametrize("step", ["create_chat_completion", "extract_tool_calls", "run_endpoint_function"])
+    @pytest.mark.parametrize(
+        "step",
+        [
+            *("create_chat_completion", "create_completion", "chat_completion_stream_generator", "wrapped_app"),
+            *("extract_tool_calls", "extract_tool_calls_streaming", "run_endpoint_function"),
+        ],
+    )
     def test_a_traceback_through_an_endpoint_is_one_requests(self, step: str) -> None:
         """Without a word of the server around it, and with the error above its frames, as trackers show it."""
         frame = f'  File "/x/vllm/entrypoints/openai/serving_chat.py", line 241, in {step}\n'
         assert rule(f"IndexError: pop from empty list\n{frame}    current = loads(text)\n") is None
+        assert rule(f"IndexError: pop from empty list\n{frame.replace(step, 'load_model')}    x()\n") == "unexplained"
         assert rule(f"Traceback (most recent call last):\n{frame}IndexError: pop from empty list\n") is None
 
     def test_a_tool_parsers_trouble_is_one_requests(self) -> None:

@@ -90,6 +90,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         ),
     ),
     "cuda-oom": (
+        "NVRM: nvCheckOkFailedNoLog: Check failed: Out of memory [NV_ERR_NO_MEMORY]",
         'RuntimeError: nrt_tensor_allocate status=4 message="Allocation Failure"',
         "ValueError: Ran out of memory in memory space vmem while allocating on stack for %name.32",
         "RuntimeError: CUDA Error: out of memory at /workspace/csrc/cumem_allocator.cpp:139",
@@ -130,8 +131,6 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "Aug 19 07:28:44 Killed process 3652 (VLLM::EngineCor) total-vm:160958kB, anon-rss:65483kB",
         ("Memory on the node was 96.10GB / 100.00GB (0.961), which exceeds the memory usage threshold of 0.95."),
         "ray.exceptions.OutOfMemoryError: 1 worker(s) were killed due to the node running low on memory.",
-        "VLLM::Worker_TP invoked oom-killer: gfp_mask=0x102cc2(GFP_HIGHUSER)",
-        "NVRM: nvCheckOkFailedNoLog: Check failed: Out of memory [NV_ERR_NO_MEMORY]",
         "subprocess.CalledProcessError: Command '['vllm', 'serve', 'x']' died with <Signals.SIGKILL: 9>.",
         "    Last State:     Terminated\n      Exit Code:    137",
         (
