@@ -461,7 +461,10 @@ def _layer(packages: str) -> bytes:
 
 
 def _finish(docker_host: str, wanted: str, log: Path, progress: Progress) -> None:
-    """Plugin and settings on the base, a run of the result, and only then its name."""
+    """Plugin and settings on the base, tried in the very container that becomes the image, and only then its name.
+
+    What the trial leaves in vLLM's and Inductor's caches goes into the image: see docs/decisions/0012.
+    """
     name = f"gb10-acceptance-build-{uuid.uuid4().hex[:8]}"
     label = ["--label", f"{LABEL}=build"]
 
@@ -477,31 +480,17 @@ def _finish(docker_host: str, wanted: str, log: Path, progress: Progress) -> Non
     ask = "import sysconfig; print(sysconfig.get_python_version())"
     version = must("run", "--rm", *label, "--network=none", base_tag(), "python3", "-c", ask)
     packages = f"usr/local/lib/python{version}/dist-packages"
-    with progress.step("add the MXFP4 plugin"):
-        must("create", "--name", name, *label, base_tag(), "true")
-        must("cp", "-", f"{name}:/", stdin=_layer(packages))
-        changes = [word for setting in (*SETTINGS, f"LABEL {LABEL}=image") for word in ("--change", setting)]
-        image = must("commit", *changes, name)
-        must("rm", "--force", name)
-    smoke = (IN_IMAGE / "smoke.py").read_text()
+    trial = ["python3", "-c", (IN_IMAGE / "smoke.py").read_text()]
+    must("create", "--name", name, *label, "--network=none", "--ipc=host", base_tag(), *trial)
+    must("cp", "-", f"{name}:/", stdin=_layer(packages))
     run(
-        [
-            "docker",
-            "run",
-            "--rm",
-            "--name",
-            name,
-            *label,
-            "--network=none",
-            "--ipc=host",
-            image,
-            "python3",
-            "-c",
-            smoke,
-        ],
-        "try the image",
+        ["docker", "start", "--attach", name],
+        "add the MXFP4 plugin and try the image",
         log,
         progress,
         env=docker_env(docker_host),
     )
+    changes = [word for setting in (*SETTINGS, f"LABEL {LABEL}=image") for word in ("--change", setting)]
+    image = must("commit", *changes, name)
+    must("rm", "--force", name)
     must("tag", image, wanted)

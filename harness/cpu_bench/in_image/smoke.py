@@ -1,10 +1,13 @@
-"""Run in a container of a new image before it gets its name: what serving needs is there and works together."""
+"""Run in the container that becomes the image: what serving needs is there and works together.
+
+Two things that no start should do again stay in the image: what vLLM found out about the miniatures' architectures (a
+process of its own each time) and the headers of generated code, compiled. Nothing of a model stays.
+"""
 
 import importlib.metadata
-import os
 import shutil
 import subprocess
-import tempfile
+from pathlib import Path
 
 import torch
 
@@ -13,7 +16,9 @@ torch.randn(8, 8) @ torch.randn(8, 8)
 import cpu_mxfp4  # noqa: E402
 import openai_harmony  # noqa: E402, F401
 import vllm  # noqa: E402
+from torch._inductor.runtime.cache_dir_utils import cache_dir  # noqa: E402
 from vllm.model_executor.kernels import linear  # noqa: E402
+from vllm.model_executor.models import ModelRegistry  # noqa: E402
 from vllm.platforms import current_platform  # noqa: E402
 from vllm.plugins import load_general_plugins  # noqa: E402
 
@@ -28,10 +33,14 @@ assert torch.equal(cpu_mxfp4.dequantize(*cpu_mxfp4.quantize(weight), torch.float
 compiler = shutil.which("g++")
 assert compiler, "no g++: torch.compile needs it"
 torch._dynamo.config.suppress_errors = False
-with tempfile.TemporaryDirectory() as cache:
-    os.environ["TORCHINDUCTOR_CACHE_DIR"] = cache
-    double = torch.compile(lambda x: torch.relu(x) * 2)
-    assert torch.equal(double(torch.ones(16)), torch.full((16,), 2.0))
+double = torch.compile(lambda x: torch.relu(x) * 2)
+assert torch.equal(double(torch.ones(16)), torch.full((16,), 2.0))
+for made in Path(cache_dir()).iterdir():
+    if made.name != "precompiled_headers":
+        shutil.rmtree(made)
+
+for architecture in ("GptOssForCausalLM", "Gemma3ForCausalLM"):
+    ModelRegistry.models[architecture].inspect_model_cls()
 
 command = shutil.which("vllm")
 assert command, "no vllm command on the PATH"
