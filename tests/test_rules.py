@@ -1691,14 +1691,24 @@ def test_an_unknown_exception_is_judged_by_where_it_was_raised(
     [
         ("could not detect the topology. Pass --numa-bind-nodes explicitly or disable --numa-bind.", "bad-flag"),
         ("the answer is 41, with -- for once -- no flag to blame", "unexplained"),
+        ("custom frobnicators are not supported when speculative frobnication is enabled", "bad-flag"),
+        ("frob_size must be at least 2", "bad-flag"),
+        ("view size is not compatible with input tensor's size and stride", "unexplained"),
+        ("frobnication of quantized layers is not there yet", "unsupported-quantization"),
+        ("frobnication needs compute capability 13", "unsupported-arch"),
+        ("the tokenizer cannot frobnicate", "tokenizer-or-template"),
+        ("no such model type: frobnicator", "unsupported-model"),
+        ("something frobnicated", "unexplained"),
     ],
 )
-def test_an_unknown_exception_that_asks_for_a_flag_is_a_bad_flag(said: str, expected: str) -> None:
-    """vLLM says what to give, or what to leave out."""
+def test_an_unknown_exception_is_judged_by_words_that_others_share(said: str, expected: str) -> None:
+    """What it is about, wherever it was raised, and with the traceback cut off."""
     where = {"file": "vllm/utils/numa_utils.py", "function": "_get_numa_node", "error": "RuntimeError"}
-    found = diagnose(TRACEBACK.format(**where).replace("something no rule has ever heard of", said))
-    assert found is not None
-    assert found.rule == expected
+    whole = TRACEBACK.format(**where).replace("something no rule has ever heard of", said)
+    for log in (whole, whole.splitlines()[-1]):
+        found = diagnose(log)
+        assert found is not None
+        assert found.rule == expected
 
 
 @pytest.mark.parametrize(
