@@ -10,7 +10,7 @@ __version__ = "0.1.0"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("types",),
-    ("dialects", "lines", "patterns", "progress", "redact", "rules", "variants"),
+    ("dialects", "landmarks", "lines", "patterns", "progress", "redact", "rules", "variants"),
     ("api", "diagnosis", "encodings", "failures", "flags", "host", "lease", "record", "resolved"),
     ("roofline", "truth", "verification"),
     ("streams",),

@@ -9,7 +9,8 @@ How an answer is found:
    the engine died of it or the rule says so. Of what is left, consequences yield to causes and the first cause wins.
    Without a hit the exit state speaks; a failure nobody knows is `unexplained`.
 
-Everything that is knowledge about a failure stands in `harness.rules`; nothing here names one.
+What is known of failures stands in `harness.rules`, of the course of a log in `harness.landmarks`; nothing here
+names one.
 """
 
 from __future__ import annotations
@@ -22,6 +23,22 @@ from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
 
+from harness.landmarks import (
+    AGAIN,
+    CLIENTS,
+    DEATH,
+    ENDED,
+    FACTS,
+    HOST_SOURCES,
+    KILLED,
+    MARKERS,
+    NOISE,
+    READY,
+    REQUESTS,
+    SERVES,
+    STOPPING,
+    VERSION,
+)
 from harness.lines import (
     MAX_LINE,
     QUIET,
@@ -41,26 +58,7 @@ from harness.lines import (
 )
 from harness.patterns import DIGITS, SPACED, Sign, compiled, keys, table_of
 from harness.redact import shapes
-from harness.rules import (
-    AGAIN,
-    CLIENTS,
-    DEATH,
-    DEATH_RULE,
-    ENDED,
-    FACTS,
-    HOST_SOURCES,
-    KILLED,
-    MARKERS,
-    NOISE,
-    PLACES,
-    READY,
-    REQUESTS,
-    RULES,
-    SERVES,
-    STOPPING,
-    UNEXPLAINED,
-    VERSION,
-)
+from harness.rules import DEATH_RULE, PLACES, RULES, UNEXPLAINED
 from harness.types import Diagnosis, Evidence, Rule, Stage, Text
 
 SEEK_LINES = 400

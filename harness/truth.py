@@ -21,7 +21,7 @@ Marlin, Gemma 3 27B is 51 in BF16 and about 17 in MXFP4."""
 def quantisation_problems(variant: Variant, bench: Bench, facts: Mapping[str, str], dialect: Dialect) -> list[str]:
     """Why the engine's own traces don't show the quantisation that the variant asks for, or show one it doesn't.
 
-    `facts` are those of the log (`harness.rules.FACTS`). Memory decides on real weights, kernels on any.
+    `facts` are those of the log (`harness.landmarks.FACTS`). Memory decides on real weights, kernels on any.
     """
     wanted = variant.argument("--quantization")
     experts = facts.get("moe_backend") or facts.get("moe_backend_old")

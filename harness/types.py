@@ -193,7 +193,7 @@ class Expectation(Noun):
     start_budget_s: float
     """Seconds from `docker start` to a served `/health`."""
     phase_budgets_s: dict[str, float] = {}
-    """Start-up phase (`harness.rules.MARKERS`) → seconds after which it counts as hung; others have the start's."""
+    """Start-up phase (`harness.landmarks.MARKERS`) → seconds after which it counts as hung; others have the start's."""
     memory_gib: float | None = None
     """GiB that must be available; None means `--gpu-memory-utilization` x the host's total."""
     disk_gib: float = 1
