@@ -17,7 +17,7 @@ _SAYS = r"(?:^|\n)(?:[\w.]*\.)?(?:Value|Assertion|NotImplemented|Runtime|Type|Ke
 PLACES: tuple[tuple[str, str], ...] = (
     (r"/huggingface_hub/(?!.*\n(?:Type|Attribute|Name)Error)", "hf-missing"),
     (
-        r":(?:load_weights|\w*weight_loader|load_\w+_weights?|weight_loader_v2)\n(?!(?:.*\n)*NotImplementedError)",
+        r":(?:load_weights|\w*weight_loader|load_\w+_weights?|weight_loader_v2)\n(?!(?:.*\n)*(?:NotImplemented|Attribute)Error)",
         "corrupt-weights",
     ),
     (r"/transformers/utils/hub\.py", "hf-missing"),
@@ -74,6 +74,7 @@ PLACES: tuple[tuple[str, str], ...] = (
     ),
     (r"/vllm/entrypoints/.*:create_server_socket\n|/uvicorn/config\.py:create_ssl_context\n", "bad-flag"),
     (r"/vllm/platforms/.*:(?:visible_)?device_id_to_physical_device_id\n", "bad-flag"),
+    (r"HTTPError: 401 Client Error: Unauthorized for url: \S*huggingface", "hf-gated"),
     (
         r"/vllm/.*\n.*\b(?:[Pp]ass|[Ss]et|[Uu]se|[Rr]emove|[Dd]isable|[Ss]pecify|[Ww]ith|[Ww]ithout|[Ss]etting) `?--[a-z]",
         "bad-flag",
@@ -773,6 +774,7 @@ RULES: tuple[Rule, ...] = (
             r"Illegal header value b'Bearer",
             r"in header value: 'Bearer",
             r"required variable \"?HF_TOKEN\"? is missing",
+            r"(?<!HTTPError:\s)401 Client Error: Unauthorized for url: \S*huggingface",
         ),
         cause=Text(
             en="The model is gated on Hugging Face and this token has no access[[: {model}]].",
@@ -805,7 +807,7 @@ RULES: tuple[Rule, ...] = (
             r"outgoing traffic has been disabled",
             r"Invalid username or password",
             r"does not appear to have a file named (?P<file>config\.json|\w+\.py)",
-            r"(?:40[14]|429|50\d) (?:Client|Server) Error: .* for url: \S*huggingface\.co",
+            r"(?:404|429|50\d) (?:Client|Server) Error: .* for url: \S*huggingface\.co",
             r"Can't load the configuration of '(?P<model>[^']+)'",
             r"Incorrect path_or_model_id: '(?P<model>[^']+)'",
             r"No supported config format found in (?P<model>\S+)",
@@ -1336,6 +1338,7 @@ RULES: tuple[Rule, ...] = (
             r"contains tensors on the meta device",
             r"Attempted to load nested weight '(?P<what>[^']+)'",
             r"so the tied weight is uninitialized",
+            r"(?P<what>\S+) integrity check failed",
         ),
         consequence_of=("cuda-oom", "disk-full"),
         cause=Text(
