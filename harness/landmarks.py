@@ -154,6 +154,7 @@ FACTS: dict[str, str] = {
 NOISE: tuple[str, ...] = (
     r"retrying \d+ of \d+",
     r"[Rr]etrying in ",
+    r"local file already exists",
     r"Received request ",
     r"\bprompt: ['\"]",
     r"HTTP/1\.[01]\" \d{3}",

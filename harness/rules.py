@@ -483,6 +483,7 @@ RULES: tuple[Rule, ...] = (
             r"NVMLError_InvalidArgument",
             r"NVMLError_NotFound",
             r"only supported with GPUs, no GPUs found",
+            r"No available node types can fulfill resource request",
         ),
         consequence_of=("driver-mismatch", "unsupported-arch"),
         cause=Text(
@@ -610,6 +611,7 @@ RULES: tuple[Rule, ...] = (
             r"Assertion error .*: Unknown recipe",
             r"Cannot read \S*TensileLibrary",
             r"requires an (?P<wanted>SM\d+)-class GPU",
+            r"Failed to set the allowed dynamic shared memory",
         ),
         consequence_of=("unsupported-quantization",),
         cause=Text(
@@ -726,7 +728,7 @@ RULES: tuple[Rule, ...] = (
             r"(?:line \d+|bash|sh): (?:\d+: )?(?:exec: )?(?P<command>vllm|python3?|\S+/vllm): (?:command )?not found",
             r": exec: (?P<command>\S+): not found",
             r"nvidia_entrypoint\.sh: line \d+: (?:exec: )?(?P<command>\S+): (?:No such file|Is a directory|invalid option|not found|cannot execute)",
-            r"(?:Error|python[\d.]*): No module named '?(?P<command>vllm(?!\._)\b[\w.]*)",
+            r"(?:Error|python[\d.]*): No module named '?(?P<command>vllm(?:\.entrypoints[\w.]*)?)(?![\w.])",
             r"can't open file '(?P<command>[^']+)'",
             r"failed to exec pid1: No such file",
             r"exec user process caused\W+ no such file",
@@ -849,6 +851,7 @@ RULES: tuple[Rule, ...] = (
             r"Unrecognised GGUF reference: (?P<file>\S+)",
             r"Could not find mm_proj file",
             r"(?P<file>\S+) doesn't contain tensors",
+            r"CacheNotFound: Cache directory not found: (?P<model>\S+)",
         ),
         consequence_of=("hf-gated", "disk-full", "permission-denied"),
         cause=Text(
@@ -891,6 +894,7 @@ RULES: tuple[Rule, ...] = (
             r"disk quota exceeded",
             r"Failed to garbage collect required amount of images",
             r"node\.kubernetes\.io/disk-pressure",
+            r"Background writer channel closed",
         ),
         consequence_of=("shm-too-small",),
         cause=Text(
@@ -971,6 +975,9 @@ RULES: tuple[Rule, ...] = (
             r"(?P<what>Barrier timed out after [\d.]+ seconds)",
             r"(?P<what>ProcessGroupNCCL's watchdog got stuck .*)",
             r"NCCL WARN (?P<what>.*(?:returned \d+\(|retries|closed by remote|no socket interface|no device found|Mismatched|No transport|with status|incompatible devices|maxSharedMem).*)",
+            r"(?P<what>Failed to connect to GCS within .*)",
+            r"(?P<what>RendezvousConnectionError: .*)",
+            r"(?P<what>This node has an IP address of \S+ and Ray expects .*)",
         ),
         consequence_of=(
             "cuda-oom",
@@ -1103,6 +1110,7 @@ RULES: tuple[Rule, ...] = (
             r"does not support (?:'all' )?(?P<flag>prefix caching)",
             r"(?P<flag>mm_encoder_attn_dtype)='fp8' requires",
             r"does not support (?P<flag>\S+) backend now",
+            r"Cannot provide a placement group",
         ),
         consequence_of=(
             "max-model-len-invalid",
