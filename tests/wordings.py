@@ -252,6 +252,11 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         ),
     ),
     "gpu-runtime-missing": (
+        "ValueError: ProcessGroupNCCL is only supported with GPUs, no GPUs found!",
+        (
+            "(autoscaler +1m10s) Error: No available node types can fulfill resource request {'GPU': 1.0, "
+            "'node:192.168.100.10': 0.001}. Add suitable node types to this cluster to resolve this issue."
+        ),
         (
             "docker: Error response from daemon: failed to create task for container: failed to create shim "
             "task: OCI runtime create failed: unable to retrieve OCI runtime error (open "
@@ -419,6 +424,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "CUDA Driver UNAVAILABLE (cuInit(0) returned 803)",
     ),
     "unsupported-arch": (
+        "tvm.error.InternalError: Failed to set the allowed dynamic shared memory size to 196608",
         "AssertionError: Sinks are only supported in FlashAttention 3",
         (
             "NotImplementedError: FlashInfer backend currently does not support attention sinks, please use "
@@ -508,6 +514,11 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "ValueError: The FlashAttention 3 backend requires Hopper GPUs",
     ),
     "image-pull": (
+        (
+            "Error: unable to copy from source docker://nvcr.io/nvidia/vllm:25.09-py3: initializing source "
+            "docker://nvcr.io/nvidia/vllm:25.09-py3: unable to retrieve auth token: invalid username/password: "
+            "unauthorized: authentication required"
+        ),
         (
             "docker: Error response from daemon: pull access denied for vllm-openai, repository does not exist "
             "or may require 'docker login': denied: requested access to the resource is denied"
@@ -616,6 +627,11 @@ WORDINGS: dict[str, tuple[str, ...]] = {
     ),
     "hf-gated": (
         (
+            "401 Client Error: Unauthorized for url: "
+            "https://huggingface.co/google/gemma-3-27b-it/resolve/main/config.json (Request ID: "
+            "Root=1-690a3c1e-4f2b7c3a5d6e7f801a2b3c4d;0f8b2c1e-6a77-4b5e-9d3f-2c1b0a998877)"
+        ),
+        (
             "huggingface_hub.errors.LocalTokenNotFoundError: Token is required (`token=True`), but no token "
             "found. You need to provide a token or be logged in to Hugging Face with `hf auth login` or "
             "`huggingface_hub.login`. See https://huggingface.co/settings/tokens."
@@ -645,6 +661,10 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "403 Forbidden: Please enable access to public gated repositories in your fine-grained token settings to view",
     ),
     "hf-missing": (
+        (
+            "huggingface_hub.errors.CacheNotFound: Cache directory not found: /data/.cache/huggingface. Please "
+            "use `cache_dir` argument or set `HF_HUB_CACHE` environment variable."
+        ),
         "httpx.ConnectError: [Errno -2] Name or service not known",
         "RuntimeError: No model weights found in: `/models/llama-3.3-70b-bnb-4bit`",
         "Exception: Could not receive runai_response from libstreamer due to: b'File access error'",
@@ -743,6 +763,10 @@ WORDINGS: dict[str, tuple[str, ...]] = {
     ),
     "disk-full": (
         (
+            "RuntimeError: Data processing error: File reconstruction error: Internal Writer Error: Background "
+            "writer channel closed"
+        ),
+        (
             "Error: copying system image from manifest list: writing blob: adding layer with blob "
             '"sha256:3d5f0c2a": processing tar file(write /usr/local/cuda/lib64/libcusparse.so.12: disk '
             "quota exceeded): exit status 1"
@@ -808,6 +832,24 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "OSError: [Errno 28] No space left on device: '/psm_0f1c2d3e'",
     ),
     "nccl-error": (
+        (
+            "[2026-05-26 11:26:16,798 E 179 526] gcs_rpc_client.h:554: Failed to connect to GCS within 60 "
+            "seconds. GCS may have been killed. It's either GCS is terminated by `ray stop` or is killed "
+            "unexpectedly. If it is killed unexpectedly, see the log file gcs_server.out. "
+            "https://docs.ray.io/en/master/ray-observability/user-guides/configure-logging.html#logging-directory-structure. "
+            "The program will"
+        ),
+        (
+            "torch.distributed.elastic.rendezvous.api.RendezvousConnectionError: The connection to the C10d "
+            "store has failed. See inner exception for details."
+        ),
+        (
+            "RuntimeError: This node has an IP address of 192.168.1.23, and Ray expects this IP address to be "
+            "either the GCS address or one of the Raylet addresses. Connected to GCS at 192.168.100.10 and "
+            "found raylets at 192.168.100.10, 192.168.100.11 but none of these match this node's IP "
+            "192.168.1.23. Are any of these actually a different IP address for the same node?You might need "
+            "to provide"
+        ),
         "RuntimeError: Barrier timed out after 30.00 seconds",
         (
             "[rank2]:[E1126 09:51:12.324142902 ProcessGroupNCCL.cpp:1552] [PG ID 0 PG GUID 0(default_pg) Rank "
@@ -848,6 +890,11 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "RuntimeError: Failed to connect to GCS at address 192.168.100.10:6379 within 5 seconds.",
     ),
     "bad-flag": (
+        (
+            "ValueError: Cannot provide a placement group of placement_group_specs=[{'node:192.168.1.10': "
+            "0.001, 'GPU': 1.0}, {'GPU': 1.0}] within 1800 seconds. See `ray status` and `ray list nodes` to "
+            "make sure the cluster has enough resources."
+        ),
         "AssertionError: please set tensor_parallel_size (4) to less than max local gpu count (2)",
         ("AssertionError: world_size (4) must be equal to the tensor_parallel_size (2) x pipeline_parallel_size (1)."),
         "RuntimeError: please ensure that world_size (8) is less than than max local gpu count (4)",
@@ -999,6 +1046,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "ValueError: block_size must be one of [16, 32, 64, 128]",
     ),
     "unsupported-quantization": (
+        "NotImplementedError: FP8 KV cache on CPU requires x86 with AVX-512 or AMX.",
         "NotImplementedError: FlashAttention does not support fp8 kv-cache on this device.",
         "ValueError: fp8_e5m2 kv-cache is not supported with fp8 checkpoints.",
         "NotImplementedError: TritonMLA V1 with FP8 KV cache not yet supported",
@@ -1384,6 +1432,14 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "RuntimeError: Failed to run autotuning code block: Triton Error",
     ),
     "engine-dead": (
+        (
+            "traps: VLLM::EngineCor[48211] general protection fault ip:7f2d3c1a52f4 sp:7ffd0d7a3b80 error:0 in "
+            "libtorch_cuda.so[7f2cd0000000+2f40000]"
+        ),
+        (
+            "traps: vllm[211] trap invalid opcode ip:7f6b1a3c52f4 sp:7ffc0d7a3b80 error:0 in "
+            "_C.abi3.so[7f6b19e00000+1b0000]"
+        ),
         (
             "ERROR 11-20 10:12:13 [ray_executor_v2.py:522] RayWorkerProc rank=[1] died unexpectedly, shutting "
             "down executor."
