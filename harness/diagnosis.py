@@ -138,6 +138,7 @@ _NOWHERE = re.compile(r"KeyboardInterrupt|SystemExit|ImportError|ModuleNotFoundE
 _ENDING = re.compile(rb"Error|Exception|Interrupt|Exit")
 _FRAME = re.compile(rb'File "([^"\n]+)", line \d+, in (<?\w+>?)')
 """A frame of a Python traceback: the file and the function."""
+_UNFINISHED = re.compile(rb"Traceback \(most recent|" + _FRAME.pattern)
 _NATIVE = re.compile(rb"\bframe #\d+: ")
 """A frame of a native stack, as PyTorch prints it."""
 
@@ -569,11 +570,12 @@ class Reader:
         if (
             self._failed.crash is None
             and self._seeking
-            and not self._ignored
-            and _FRAME.search(b"".join([raw for _, raw in self._tail if raw.strip()][-FRAME_LINES:]))
+            and not (self._ignored or self._serves)
+            and _UNFINISHED.search(b"".join([raw for _, raw in self._tail if raw.strip()][-FRAME_LINES:]))
         ):
             last = next(reversed(self._last_lines()), None)
-            return last if last and last.level not in QUIET else None, self._frame
+            told = last and last.level not in QUIET and not _REQUESTS.search(last.text)
+            return last if told else None, self._frame
         return self._failed.crash, self._failed.frame
 
     def _place(self) -> tuple[Rule, str] | None:

@@ -15,6 +15,7 @@ SERVES: tuple[str, ...] = (
     r"Exception in ASGI application",
     r"(?:Aborted|Finished|Received) request [\w-]*[0-9a-f]{8}",
     r", in run_(?:engine|busy)_loop\b",
+    r"self\.run_engine_loop\(\)",
     r"engine_core\.run_busy_loop\(\)",
     r", in _run_engine\b",
     r"\._run_engine\(",
@@ -155,6 +156,7 @@ NOISE: tuple[str, ...] = (
     r"retrying \d+ of \d+",
     r"[Rr]etrying in ",
     r"local file already exists",
+    r"^\s*\d+ [\w.]+ = ",  # a notebook shows the lines around the one that failed
     r"Received request ",
     r"\bprompt: ['\"]",
     r"HTTP/1\.[01]\" \d{3}",

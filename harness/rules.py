@@ -739,6 +739,7 @@ RULES: tuple[Rule, ...] = (
             r"no command or entrypoint provided",
             r"tini \(\d+\)\] exec (?P<command>\S+) failed",
             r"/env: \W*(?P<command>\w+)\S* No such file",
+            r"^(?P<command>vllm|python3?): (?:command )?not found",
         ),
         exit_codes=(126, 127),
         cause=Text(
@@ -777,6 +778,7 @@ RULES: tuple[Rule, ...] = (
             r"in header value: 'Bearer",
             r"required variable \"?HF_TOKEN\"? is missing",
             r"(?<!HTTPError:\s)401 Client Error: Unauthorized for url: \S*huggingface",
+            r"HTTP status client error \(40[13] \w+\)",
         ),
         cause=Text(
             en="The model is gated on Hugging Face and this token has no access[[: {model}]].",
@@ -1111,6 +1113,7 @@ RULES: tuple[Rule, ...] = (
             r"(?P<flag>mm_encoder_attn_dtype)='fp8' requires",
             r"does not support (?P<flag>\S+) backend now",
             r"Cannot provide a placement group",
+            r"does not support (?P<flag>ray)\b",
         ),
         consequence_of=(
             "max-model-len-invalid",
@@ -1247,7 +1250,7 @@ RULES: tuple[Rule, ...] = (
             r"Please pass the argument `?trust_remote_code",
             r"This modeling file requires the following packages",
             r"has no vLLM implementation",
-            r"AttributeError: '(?P<arch>(?!Vllm|Model|Cache|Parallel|Scheduler|Device|Load)\w+)Config' object has no attribute",
+            r"AttributeError: '(?P<arch>(?!Vllm|Model|Cache|Parallel|Scheduler|Device|Load|Speculative|Compilation|LoRA)\w+)Config' object has no attribute",
             r"requires you to execute the configuration file in that repo",
             r"Unrecognized model in (?P<arch>\S+)",
             r"GGUF model with architecture (?P<arch>\S+) is not supported",
@@ -1477,6 +1480,7 @@ RULES: tuple[Rule, ...] = (
             r"cannot find -l(?P<what>\w+)",
             r"NVCC compilation failed",
             r"llvm/Support/Casting\.h",
+            r"nvcc --generate-dependencies-with-compile",
         ),
         consequence_of=(
             "cuda-oom",
@@ -1571,6 +1575,7 @@ RULES: tuple[Rule, ...] = (
             r"AsyncLLMEngine has failed, terminating",
             r"MQLLMEngine didn't reply within",
             r"(?:VLLM|vllm|python|pt_main|ray)[\w:.]*\[\d+\] (?P<what>trap invalid opcode)",
+            r"self\.run_engine_loop\(\)",
         ),
         consequence_of=("*",),
         serving=True,

@@ -836,7 +836,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
             "[2026-05-26 11:26:16,798 E 179 526] gcs_rpc_client.h:554: Failed to connect to GCS within 60 "
             "seconds. GCS may have been killed. It's either GCS is terminated by `ray stop` or is killed "
             "unexpectedly. If it is killed unexpectedly, see the log file gcs_server.out. "
-            "https://docs.ray.io/en/master/ray-observability/user-guides/configure-logging.html#logging-directory-structure. "
+            "https://docs.ray.io/en/master/ray-observability/user-guides/configure-logging.html "
             "The program will"
         ),
         (
