@@ -123,7 +123,7 @@ _TELLING = frozenset(
 _TRACEBACK = b"Traceback"
 _RAISED = frozenset(
     name.encode() for name, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, Exception)
-)
+) | {b"AcceleratorError", b"ActorDiedError", b"CalledProcessError", b"RayActorError", b"RayTaskError", b"ZMQError"}
 """Exceptions that end a start although the traceback's head is missing: a log that was cut or picked from."""
 _IGNORED = b"Exception ignored in"
 """Stands above a traceback that ended nothing: Python's, of a finalizer."""

@@ -82,7 +82,7 @@ PLACES: tuple[tuple[str, str], ...] = (
     # whatever the place: words that such messages share, though nobody knows them
     (_SAYS + r".*(?<![\w-])--[a-z][a-z]+(?:-[a-z]+)*\b", "bad-flag"),
     (
-        _SAYS + r".*(?:\bnot (?:yet |currently )?supported (?:when|with|together|in combination)\b"
+        _SAYS + r".*(?:\bnot (?:yet |currently )?supported (?:when|with|together|in combination)\b|\bnot allowed with\b"
         r"|\b(?:cannot|can't|can not|must not) be (?:used|enabled|set|combined|specified)\b"
         r"|\b(?:incompatible|not compatible) with\b(?!.*\btensor)|\bmutually exclusive\b"
         r"|\bis (?:required|only supported) (?:when|with|for|if)\b"
@@ -258,6 +258,8 @@ RULES: tuple[Rule, ...] = (
             r"NV_ERR_NO_MEMORY",
             r"Triton Error \[CUDA\]: out of memory",
             r"CUDART error: out of memory",
+            r"NVML_SUCCESS == DriverAPI",
+            r"Error allocating device buffer",
         ),
         cause=Text(
             en="The GPU ran out of memory[[ while allocating {wanted}]][[ ({free} free of {total})]].",
@@ -313,6 +315,7 @@ RULES: tuple[Rule, ...] = (
             r"Killed /\S*(?P<process>vllm|docker|podman|libpod)\S* due to memory",
             r"container init was OOM-killed",
             r"possibly OOM-killed",
+            r"\[Errno 12\] Cannot allocate memory",
         ),
         serving=True,
         exit_codes=(137,),
@@ -484,6 +487,10 @@ RULES: tuple[Rule, ...] = (
             r"NVMLError_NotFound",
             r"only supported with GPUs, no GPUs found",
             r"No available node types can fulfill resource request",
+            r"No supported device detected",
+            r"libcuda\.so cannot found",
+            r"Ray does not allocate any GPUs",
+            r"PyTorch was compiled without CUDA support",
         ),
         consequence_of=("driver-mismatch", "unsupported-arch"),
         cause=Text(
@@ -612,6 +619,13 @@ RULES: tuple[Rule, ...] = (
             r"Cannot read \S*TensileLibrary",
             r"requires an (?P<wanted>SM\d+)-class GPU",
             r"Failed to set the allowed dynamic shared memory",
+            r"only supports (?P<wanted>.*) GPUs or newer",
+            r"not supported on CUDA arch (?P<wanted>< ?\d+)?",
+            r"which is too old to be supported",
+            r"Unsupported FA version",
+            r"No operator found for `?memory_efficient",
+            r"This flash attention build does not support",
+            r"Device does not support multicasting",
         ),
         consequence_of=("unsupported-quantization",),
         cause=Text(
@@ -854,6 +868,8 @@ RULES: tuple[Rule, ...] = (
             r"Could not find mm_proj file",
             r"(?P<file>\S+) doesn't contain tensors",
             r"CacheNotFound: Cache directory not found: (?P<model>\S+)",
+            r"ValueError: (?P<file>\S+) is not a file",
+            r"No such file or directory: '(?P<file>[^']*adapter_config\.json)",
         ),
         consequence_of=("hf-gated", "disk-full", "permission-denied"),
         cause=Text(
@@ -980,6 +996,9 @@ RULES: tuple[Rule, ...] = (
             r"(?P<what>Failed to connect to GCS within .*)",
             r"(?P<what>RendezvousConnectionError: .*)",
             r"(?P<what>This node has an IP address of \S+ and Ray expects .*)",
+            r"(?P<what>Timed out initializing process group in store based barrier)",
+            r"Error: (?P<what>The client socket has .*)",
+            r"(?P<what>oneCCL: .*)",
         ),
         consequence_of=(
             "cuda-oom",
@@ -1114,6 +1133,19 @@ RULES: tuple[Rule, ...] = (
             r"does not support (?P<flag>\S+) backend now",
             r"Cannot provide a placement group",
             r"does not support (?P<flag>ray)\b",
+            r"int\(\) with base 10: '(?P<flag>(?:tcp://|MIG-|GPU-)[^']+)",
+            r"(?P<flag>\w+) is not applicable in headless mode",
+            r"requires (?P<flag>VLLM_USE_V1)\b",
+            r"Sleep mode can only be used for one instance",
+            r"does not support the '(?P<flag>\w+)' task",
+            r"OpenTelemetry is not available",
+            r"\"(?P<flag>\w+Config)\" object has no field",
+            r"Unsupported block size",
+            r"not divisible by the number of tensor parallelism",
+            r"Expected both speculative_model",
+            r"not implemented for '(?P<flag>Half)'",
+            r"batch_invariant mode is not supported",
+            r"unsupported kv_cache_dtype",
         ),
         consequence_of=(
             "max-model-len-invalid",
@@ -1212,6 +1244,14 @@ RULES: tuple[Rule, ...] = (
             r"Found unknown quantization=",
             r"BitsAndBytes models with TP is not supported",
             r"Invalid thread config: thread",
+            r"not implemented for '(?P<what>Float8_\w+)'",
+            r"Unsupported dtype (?P<what>torch\.float8\w+)",
+            r"Supports only \S*_w4a16",
+            r"not supported for (?P<what>CompressedTensors\w+)",
+            r"(?P<what>gpt\w*_marlin_gemm) only supports",
+            r"not divisible by tile_n_size",
+            r"size_k must divisible by",
+            r"BitAndBytes with enforce_eager",
         ),
         cause=Text(
             en=(
@@ -1276,6 +1316,13 @@ RULES: tuple[Rule, ...] = (
             r"Unknown MoE activation: '?(?P<what>\w+)",
             r"Unsupported activation: (?P<what>\w+)",
             r"Unknown RoPE scaling type:? (?P<what>\w+)",
+            r"[Uu]nsupported head size",
+            r"head_size \(\d+\) is not supported",
+            r"Invalid CPU attention head_dim",
+            r"rope_scaling\W* must be a dictionary",
+            r"does not yet support (?P<what>\w+) models",
+            r"Only SiLU activation is supported",
+            r"Encoder self-attention .*not implemented",
         ),
         cause=Text(
             en="This vLLM does not know the model's architecture[[: {arch}]].[[ First error: {first}.]]",
@@ -1350,6 +1397,9 @@ RULES: tuple[Rule, ...] = (
             r"Attempted to load nested weight '(?P<what>[^']+)'",
             r"so the tied weight is uninitialized",
             r"(?P<what>\S+) integrity check failed",
+            r"shape mismatch between model and checkpoint",
+            r"Unexpected weight(?::| for) (?P<what>\S+)",
+            r"Missing keys \('?(?P<what>[\w.]+)",
         ),
         consequence_of=("cuda-oom", "disk-full"),
         cause=Text(
@@ -1414,6 +1464,7 @@ RULES: tuple[Rule, ...] = (
             r"Failed to load (?:the )?(?:image |video |feature )?processor",
             r"Invalid type of HuggingFace processor",
             r"Cannot get the vocabulary of the tokenizer",
+            r"size must contain 'shortest_edge'",
         ),
         consequence_of=("hf-gated", "hf-missing", "disk-full", "permission-denied"),
         serving=True,
@@ -1481,6 +1532,15 @@ RULES: tuple[Rule, ...] = (
             r"NVCC compilation failed",
             r"llvm/Support/Casting\.h",
             r"nvcc --generate-dependencies-with-compile",
+            r"detected CUDA version \(\S+\) mismatches",
+            r"Cannot find CUDA_HOME",
+            r"CUDA_HOME is not set",
+            r"failed to get the hash of the compiled graph",
+            r"auto_functionalized was not removed",
+            r"(?P<what>Detected data-dependent branching)",
+            r"(?P<what>Dynamo failed to run FX node .*)",
+            r"arange's range must be a power of 2",
+            r"jit/kernel_runtime\.hpp",
         ),
         consequence_of=(
             "cuda-oom",
