@@ -91,6 +91,14 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         ),
     ),
     "cuda-oom": (
+        (
+            "RuntimeError: NVML_SUCCESS == DriverAPI::get()->nvmlInit_v2_() INTERNAL ASSERT FAILED at "
+            '"../c10/cuda/CUDACachingAllocator.cpp":813, please report a bug to PyTorch.'
+        ),
+        (
+            "RuntimeError: Bad StatusOr access: RESOURCE_EXHAUSTED: Error allocating device buffer: Attempting "
+            "to allocate 112.00M. That was not possible. There are 97.06M free.; (1x0x0_HBM0)"
+        ),
         "RuntimeError: CUDART error: out of memory",
         "NVRM: nvCheckOkFailedNoLog: Check failed: Out of memory [NV_ERR_NO_MEMORY]",
         'RuntimeError: nrt_tensor_allocate status=4 message="Allocation Failure"',
@@ -130,6 +138,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         ),
     ),
     "host-oom-killed": (
+        "OSError: [Errno 12] Cannot allocate memory",
         (
             "kernel: VLLM::EngineCor invoked oom-killer: "
             "gfp_mask=0x140dca(GFP_HIGHUSER_MOVABLE|__GFP_COMP|__GFP_ZERO), order=0, oom_score_adj=0"
@@ -252,6 +261,14 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         ),
     ),
     "gpu-runtime-missing": (
+        "RuntimeError: No supported device detected,",
+        "AssertionError: libcuda.so cannot found!",
+        (
+            "ValueError: Ray does not allocate any GPUs on the driver node.Driver IP: 10.0.0.1, worker IPs: "
+            "['10.0.0.2', '10.0.0.2'].Consider adjusting the Ray placement group or running the driver on a "
+            "GPU node."
+        ),
+        "RuntimeError: PyTorch was compiled without CUDA support",
         "ValueError: ProcessGroupNCCL is only supported with GPUs, no GPUs found!",
         (
             "(autoscaler +1m10s) Error: No available node types can fulfill resource request {'GPU': 1.0, "
@@ -424,6 +441,16 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "CUDA Driver UNAVAILABLE (cuInit(0) returned 803)",
     ),
     "unsupported-arch": (
+        "AssertionError: fp8e4nv data type is not supported on CUDA arch < 89",
+        (
+            "torch._inductor.exc.GPUTooOldForTriton: Found NVIDIA GeForce GTX 1080 which is too old to be "
+            "supported by the triton GPU compiler, which is used as the backend. Triton only supports devices "
+            "of CUDA Capability >= 7.0, but your device is of CUDA capability 6.1"
+        ),
+        "ValueError: Unsupported FA version: None",
+        "NotImplementedError: No operator found for memory_efficient_attention_forward",
+        "RuntimeError: This flash attention build does not support tanh softcapping.",
+        "RuntimeError: [SymmDeviceMemory] Device does not support multicasting.",
         "tvm.error.InternalError: Failed to set the allowed dynamic shared memory size to 196608",
         "AssertionError: Sinks are only supported in FlashAttention 3",
         (
@@ -627,6 +654,11 @@ WORDINGS: dict[str, tuple[str, ...]] = {
     ),
     "hf-gated": (
         (
+            "RuntimeError: Data processing error: CAS service error : Reqwest Error: HTTP status client error "
+            "(401 Unauthorized), domain: "
+            "https://cas-server.xethub.hf.co/v1/reconstructions/46ea4ba5786759efecf127c64dee654df39a3f02fdeaafc67734a06574619467"
+        ),
+        (
             "401 Client Error: Unauthorized for url: "
             "https://huggingface.co/google/gemma-3-27b-it/resolve/main/config.json (Request ID: "
             "Root=1-690a3c1e-4f2b7c3a5d6e7f801a2b3c4d;0f8b2c1e-6a77-4b5e-9d3f-2c1b0a998877)"
@@ -661,6 +693,10 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "403 Forbidden: Please enable access to public gated repositories in your fine-grained token settings to view",
     ),
     "hf-missing": (
+        (
+            "FileNotFoundError: [Errno 2] No such file or directory: "
+            "'/data/adapters/2024-03-28-00-04-12--lgy/adapter_config.json'"
+        ),
         (
             "huggingface_hub.errors.CacheNotFound: Cache directory not found: /data/.cache/huggingface. Please "
             "use `cache_dir` argument or set `HF_HUB_CACHE` environment variable."
@@ -833,6 +869,11 @@ WORDINGS: dict[str, tuple[str, ...]] = {
     ),
     "nccl-error": (
         (
+            "RuntimeError: Timed out initializing process group in store based barrier on rank: 1, for key: "
+            "store_based_barrier_key:1 (world_size=2, worker_count=1, timeout=0:30:00)"
+        ),
+        "RuntimeError: oneCCL: exec.cpp:122 start_workers: EXCEPTION: failed to start worker # 0",
+        (
             "[2026-05-26 11:26:16,798 E 179 526] gcs_rpc_client.h:554: Failed to connect to GCS within 60 "
             "seconds. GCS may have been killed. It's either GCS is terminated by `ray stop` or is killed "
             "unexpectedly. If it is killed unexpectedly, see the log file gcs_server.out. "
@@ -890,6 +931,25 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "RuntimeError: Failed to connect to GCS at address 192.168.100.10:6379 within 5 seconds.",
     ),
     "bad-flag": (
+        "ValueError: invalid literal for int() with base 10: 'tcp://10.152.183.44:8000'",
+        "ValueError: data_parallel_rank is not applicable in headless mode",
+        "AssertionError: Qwen3Next requires VLLM_USE_V1",
+        "AssertionError: Sleep mode can only be used for one instance per process.",
+        "ValueError: This model does not support the 'embed' task. Supported tasks: {'generate'}",
+        (
+            "ValueError: OpenTelemetry is not available. Unable to configure 'otlp_traces_endpoint'. Ensure "
+            "OpenTelemetry packages are installed. Original error:"
+        ),
+        'ValueError: "CompilationConfig" object has no field "max_capture_size"',
+        "RuntimeError: Unsupported block size: 64",
+        "ValueError: The number of GPUs per node is not divisible by the number of tensor parallelism.",
+        (
+            "ValueError: Expected both speculative_model and num_speculative_tokens to be provided, but found "
+            "speculative_model='ibm-fms/llama-13b-accelerator' and num_speculative_tokens=4."
+        ),
+        "RuntimeError: \"reshape_and_cache_cpu_impl\" not implemented for 'Half'",
+        "RuntimeError: VLLM batch_invariant mode is not supported for GDN_ATTN.",
+        "AssertionError: unsupported kv_cache_dtype (str), got float16.",
         (
             "ValueError: Cannot provide a placement group of placement_group_specs=[{'node:192.168.1.10': "
             "0.001, 'GPU': 1.0}, {'GPU': 1.0}] within 1800 seconds. See `ray status` and `ray list nodes` to "
@@ -1046,6 +1106,19 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "ValueError: block_size must be one of [16, 32, 64, 128]",
     ),
     "unsupported-quantization": (
+        "RuntimeError: \"cat_cuda\" not implemented for 'Float8_e4m3fn'",
+        "ValueError: Unsupported dtype torch.float8_e4m3fn: should be one of int8, uint8, int32, int64, float16.",
+        "AssertionError: Supports only {mxfp,nvfp,int}4_w4a16 or fp8_w8a16",
+        (
+            "AssertionError: Expert Parallelism / expert_map is currently not supported for "
+            "CompressedTensorsW4A4MoeMethod."
+        ),
+        "RuntimeError: gpt_marlin_gemm only supports bfloat16 and float16",
+        (
+            "RuntimeError: Worker failed with error 'size_k must divisible by BLOCK_SIZE_K', please check the "
+            "stack trace above for the root cause"
+        ),
+        "ValueError: BitAndBytes with enforce_eager = False is not supported yet.",
         "NotImplementedError: FP8 KV cache on CPU requires x86 with AVX-512 or AMX.",
         "NotImplementedError: FlashAttention does not support fp8 kv-cache on this device.",
         "ValueError: fp8_e5m2 kv-cache is not supported with fp8 checkpoints.",
@@ -1144,6 +1217,25 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "ValueError: The quantization method marlin is deprecated and will be removed in future versions of vLLM.",
     ),
     "unsupported-model": (
+        "AttributeError: 'Qwen2Config' object has no attribute 'rope_theta'",
+        "RuntimeError: Unsupported head size 32",
+        "ValueError: head_size (100) is not supported. Supported head sizes: [64, 80, 96, 128]",
+        "RuntimeError: Invalid CPU attention head_dim: 80",
+        (
+            "ValueError: `rope_scaling` must be a dictionary with two fields, `type` and `factor`, got "
+            "{'factor': 8.0, 'low_freq_factor': 1.0, 'high_freq_factor': 4.0, "
+            "'original_max_position_embeddings': 8192, 'rope_type': 'llama3'}"
+        ),
+        (
+            "ValueError: V1 does not yet support Pooling models. "
+            "link:https://docs.vllm.ai/en/latest/getting_started/quickstart.html#offline-batched-inference ### "
+            "Suggest a potential alternative/fix _No response_"
+        ),
+        "AssertionError: Only SiLU activation is supported.",
+        (
+            "NotImplementedError: Encoder self-attention and encoder/decoder cross-attention are not "
+            "implemented for TritonAttention..."
+        ),
         (
             "ValueError: Head size 80 is not supported by FlashAttention. Supported head sizes are: [32, 64, "
             "96, 128, 160, 192, 224, 256]. Set VLLM_USE_V1=0 to use another attention backend."
@@ -1259,6 +1351,16 @@ WORDINGS: dict[str, tuple[str, ...]] = {
     ),
     "corrupt-weights": (
         (
+            "AssertionError: transformer.h.39.attn.c_attn.weight shape mismatch between model and checkpoint: "
+            "torch.Size([1600, 6144]) != torch.Size([1792, 6144]) ### Old version load model success "
+            "commit_id: http"
+        ),
+        "ValueError: Unexpected weight for Qwen2-VL GPTQ 4-bit custom model.",
+        (
+            "ValueError: Missing keys ('model.layers.31.mlp.down_proj.weight', 'model.norm.weight', "
+            "'lm_head.weight') in loaded state!"
+        ),
+        (
             "FileNotFoundError: Weight files referenced in index but missing: "
             "{'/models/Llama-3.3-70B-Instruct/model-00017-of-00030.safetensors', "
             "'/models/Llama-3.3-70B-Instruct/model-00018-of-00030.safetensors'}"
@@ -1319,6 +1421,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "    assert param_data.shape == loaded_weight.shape",
     ),
     "tokenizer-or-template": (
+        "ValueError: size must contain 'shortest_edge' and 'longest_edge' keys.",
         (
             "TypeError: Invalid type of HuggingFace processor. Expected type: <class "
             "'transformers.models.qwen2_5_vl.processing_qwen2_5_vl.Qwen2_5_VLProcessor'>, but found type: "
@@ -1376,6 +1479,42 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         ),
     ),
     "compile-failure": (
+        (
+            "[1/6] /usr/local/cuda/bin/nvcc --generate-dependencies-with-compile --dependency-output "
+            "batch_prefill.cuda.o.d -std=c++17 -gencode=arch=compute_121a,code=sm_121a -O3 -c batch_prefill.cu "
+            "-o batch_prefill.cuda.o"
+        ),
+        (
+            "RuntimeError: The detected CUDA version (12.1) mismatches the version that was used to compile "
+            "PyTorch (11.7). Please make sure to use the same CUDA versions."
+        ),
+        (
+            "RuntimeError: Cannot find CUDA_HOME. CUDA must be available in order to build the package. ROCM "
+            "is installed and verified PyTorch 2-0-ROCm"
+        ),
+        "AssertionError: CUDA_HOME is not set",
+        "AssertionError: failed to get the hash of the compiled graph",
+        (
+            "AssertionError: auto_functionalized was not removed when serving DeepSeek-V4-Flash with DP=8 on "
+            "RTX PRO 6000 ##"
+        ),
+        (
+            "RuntimeError: Worker failed with error 'Data-dependent branching Explanation: Detected "
+            "data-dependent branching (e.g."
+        ),
+        (
+            "torch._dynamo.exc.TorchRuntimeError: Dynamo failed to run FX node with fake tensors: "
+            "call_function <built-in method mm>(*(FakeTensor(..., device='cuda:0', size=(s72, 2880), "
+            "dtype=torch.bfloat16), FakeTensor(..., device='cuda:0', size=(2048, 5760), "
+            "dtype=torch.bfloat16)), **{}): got RuntimeError('a and b must have same reduction dim, but got "
+            "[s72, 2880] X [2048, 5760].')"
+        ),
+        "ValueError: arange's range must be a power of 2",
+        (
+            "RuntimeError: Worker failed with error 'Assertion error "
+            "(csrc/apis/../jit_kernels/impls/../../jit/kernel_runtime.hpp:45): exit_code == 0', please check "
+            "the stack trace above for the root cause 4:57:03"
+        ),
         "AssertionError: Failed to compile the graph",
         (
             "/usr/include/crt/host_config.h:143:2: error: #error -- unsupported GNU version! gcc versions "
