@@ -1228,7 +1228,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         ),
         (
             "ValueError: V1 does not yet support Pooling models. "
-            "link:https://docs.vllm.ai/en/latest/getting_started/quickstart.html#offline-batched-inference ### "
+            "link:https://docs.vllm.ai/en/latest/getting_started/quickstart.html#offline-batched-inference"
             "Suggest a potential alternative/fix _No response_"
         ),
         "AssertionError: Only SiLU activation is supported.",
@@ -1352,7 +1352,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
     "corrupt-weights": (
         (
             "AssertionError: transformer.h.39.attn.c_attn.weight shape mismatch between model and checkpoint: "
-            "torch.Size([1600, 6144]) != torch.Size([1792, 6144]) ### Old version load model success "
+            "torch.Size([1600, 6144]) != torch.Size([1792, 6144])"
             "commit_id: http"
         ),
         "ValueError: Unexpected weight for Qwen2-VL GPTQ 4-bit custom model.",
