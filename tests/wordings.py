@@ -1226,11 +1226,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
             "{'factor': 8.0, 'low_freq_factor': 1.0, 'high_freq_factor': 4.0, "
             "'original_max_position_embeddings': 8192, 'rope_type': 'llama3'}"
         ),
-        (
-            "ValueError: V1 does not yet support Pooling models. "
-            "link:https://docs.vllm.ai/en/latest/getting_started/quickstart.html#offline-batched-inference"
-            "Suggest a potential alternative/fix _No response_"
-        ),
+        "ValueError: V1 does not yet support Pooling models.",
         "AssertionError: Only SiLU activation is supported.",
         (
             "NotImplementedError: Encoder self-attention and encoder/decoder cross-attention are not "
