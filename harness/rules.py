@@ -435,7 +435,7 @@ RULES: tuple[Rule, ...] = (
             r"failed to stat CDI host device (?P<device>\S+)",
             r"Insufficient nvidia\.com/gpu",
             r"Current node has no [A-Z]PU available",
-            r"[Uu]nknown runtime specified nvidia",
+            r"[Uu]nknown runtime specified \w+",
             r"unresolvable CDI devices (?P<device>\S+)",
             (
                 r"nvidia-container-cli(?:\.real)?: (?:initialization|device|detection|ldcache|mount|permission) error"
@@ -754,6 +754,7 @@ RULES: tuple[Rule, ...] = (
             r"tini \(\d+\)\] exec (?P<command>\S+) failed",
             r"/env: \W*(?P<command>\w+)\S* No such file",
             r"^(?P<command>vllm|python3?): (?:command )?not found",
+            r"\"(?P<command>[\w./-]+)\": executable file not found in \$PATH",
         ),
         exit_codes=(126, 127),
         cause=Text(
@@ -999,6 +1000,7 @@ RULES: tuple[Rule, ...] = (
             r"(?P<what>Timed out initializing process group in store based barrier)",
             r"Error: (?P<what>The client socket has .*)",
             r"(?P<what>oneCCL: .*)",
+            r"CCL_ERROR\| (?P<what>.*)",
         ),
         consequence_of=(
             "cuda-oom",
@@ -1541,6 +1543,7 @@ RULES: tuple[Rule, ...] = (
             r"(?P<what>Dynamo failed to run FX node .*)",
             r"arange's range must be a power of 2",
             r"jit/kernel_runtime\.hpp",
+            r"include file '(?P<what>[\w/.]+\.h)' not found",
         ),
         consequence_of=(
             "cuda-oom",
@@ -1636,6 +1639,7 @@ RULES: tuple[Rule, ...] = (
             r"MQLLMEngine didn't reply within",
             r"(?:VLLM|vllm|python|pt_main|ray)[\w:.]*\[\d+\] (?P<what>trap invalid opcode)",
             r"self\.run_engine_loop\(\)",
+            r"(?P<what>Kernel task happen error)",
         ),
         consequence_of=("*",),
         serving=True,
