@@ -1148,6 +1148,9 @@ RULES: tuple[Rule, ...] = (
             r"not implemented for '(?P<flag>Half)'",
             r"batch_invariant mode is not supported",
             r"unsupported kv_cache_dtype",
+            r"error: unexpected argument '(?P<flag>[^']+)' found",
+            r"error: invalid value '(?P<why>[^']*)' for '(?P<flag>[^']+)'",
+            r"Process (?P<flag>\w+) \(PID: \d+\) died with exit code 2\b",
         ),
         consequence_of=(
             "max-model-len-invalid",
