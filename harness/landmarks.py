@@ -90,6 +90,12 @@ DEATH: tuple[str, ...] = (
 )
 """The start fails. Never the cause: that stands elsewhere, and these lines only say that there is one."""
 
+COMPLAINTS = (
+    r"^\s*(?:(?:docker|podman|nerdctl|kubectl|docker-compose): |Error(?: response|:)|ERROR: |error: |FATAL?\b"
+    r"|fatal: |panic: |Failed to )"
+)
+"""A command complains: where no server has said anything, its words are all there is."""
+
 KILLED: tuple[str, ...] = (r"^Killed\s*$", r"\d+ Killed\s+(?:vllm|python)", r"line \d+:\s+\d+ Killed\b")
 """A shell says that the process ended by SIGKILL: as good as its exit code, and no better. vLLM up to 0.9 killed itself
 this way after any exception of its engine."""

@@ -109,6 +109,13 @@ class TestRootCause:
         assert found is not None
         assert "Last words: nothing more" in found.cause.en
 
+    def test_a_command_that_complains_has_failed_although_nobody_knows_its_words(self) -> None:
+        """Nothing else was said; beside a server's own words such a line is none of its business."""
+        assert rule("Error: the frobnicator has no frobs\n") == "unexplained"
+        assert rule("FATA[0000] the frobnicator has no frobs\n") == "unexplained"
+        assert rule(START + "Error: the frobnicator has no frobs\n") is None
+        assert rule("the frobnicator has no frobs\n") is None
+
     def test_nor_is_the_wait_for_a_worker_that_had_failed(self) -> None:
         """The others wait for it until their time is over."""
         said = "RuntimeError: Cannot re-initialize CUDA in forked subprocess. To use CUDA with multiprocessing"
@@ -631,6 +638,27 @@ class TestCut:
         """A restart is a start."""
         assert rule(self.THROUGHPUT + died("AttributeError: 'Foo' object has no attribute 'bar'")) == "unexplained"
         assert rule(self.THROUGHPUT + died(FREE)) == "gpu-memory-startup"
+
+    def test_at_the_head_of_a_traceback(self) -> None:
+        """That something was raised is known; not by a request's part of the server, nor under a logger's name."""
+        head = "Traceback (most recent call last):\n"
+        assert rule(START + ERROR + head) == "unexplained"
+        assert rule(f"ERROR 06-24 14:40:09 [serving_chat.py:200] {head}") is None
+        asked = (
+            '(APIServer pid=1)   File "/x/vllm/entrypoints/openai/api_router.py", line 58, in create_chat_completion\n'
+        )
+        assert rule(f"(APIServer pid=1) {head}{asked}(APIServer pid=1)     generator = await handler.create(\n") is None
+        said = "[2025-11-18 11:37:57] [ERROR] [vllm.entrypoints.openai.serving_chat] ValueError: too long\n"
+        assert rule(said) is None
+
+    def test_what_a_notebook_shows_around_a_frame(self) -> None:
+        """The lines before and after the one that failed are source, no log."""
+        shown = (
+            "File /x/vllm/entrypoints/llm.py:473, in LLM.generate(self, prompts)\n"
+            "    472 self._validate(prompts)\n"
+            "    473 outputs = self._run_engine(use_tqdm=use_tqdm)\n"
+        )
+        assert rule(shown) is None
 
 
 class TestRemedyNamesWhatTheLogNames:
