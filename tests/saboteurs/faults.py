@@ -1033,7 +1033,8 @@ FAULTS: tuple[Fault, ...] = (
         on=streamed,
         stream=dripping,
     ),
-    Fault("all-at-once", "a stream comes at its end, in one piece", "streams stream", on=ending, stream=all_at_once),
+    # endless ones, too: that nothing comes of them is what gives it away
+    Fault("all-at-once", "a stream comes at its end, in one piece", "streams stream", on=streamed, stream=all_at_once),
     Fault("stream-ignored", "whole answers to `stream: true`", "streams stream", on=ending, request=json_instead),
     # usage
     Fault("usage-does-not-add-up", "the total is 1", "usage adds up", on=asks, **both(usage(total_tokens=lambda u: 1))),
