@@ -141,6 +141,7 @@ _ENDING = re.compile(rb"Error|Exception|Interrupt|Exit")
 _FRAME = re.compile(rb'File "([^"\n]+)", line \d+, in (<?\w+>?)')
 """A frame of a Python traceback: the file and the function."""
 _UNFINISHED = re.compile(rb"Traceback \(most recent|" + _FRAME.pattern)
+"""What the last lines of a log have that stops in the midst of a traceback."""
 _NATIVE = re.compile(rb"\bframe #\d+: ")
 """A frame of a native stack, as PyTorch prints it."""
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from harness.types import Rule, Stage, Text
 
 _SAYS = r"(?:^|\n)(?:[\w.]*\.)?(?:Value|Assertion|NotImplemented|Runtime|Type|Key|Validation)?(?:Error|Exception): "
+"""The head of a message that one of Python's own exceptions, or a check of values, carries."""
 
 PLACES: tuple[tuple[str, str], ...] = (
     (r"/huggingface_hub/(?!.*\n(?:Type|Attribute|Name)Error)", "hf-missing"),
@@ -853,7 +854,6 @@ RULES: tuple[Rule, ...] = (
             r"Unable to locate credentials",
             r"error occurred \(\w+\) when calling the \w+ operation",
             r"Client Error: .* for url: \S*modelscope",
-            r"(?P<file>\S+\.gguf) is not a file",
             r"Downloaded GGUF files not found in",
             r"Remote end closed connection without response",
             r"Connection broken: IncompleteRead",
@@ -1631,7 +1631,7 @@ RULES: tuple[Rule, ...] = (
             r"(?P<what>fallen off the bus and is not responding)",
             r"(?:VLLM|vllm|python|pt_main|ray)[\w:.]*\[\d+\]: (?P<what>segfault at)",
             r"(?:VLLM|vllm|python|pt_main|ray)[\w:.]*\[\d+\] (?P<what>general protection fault)",
-            r"Fatal Python error: (?P<what>(?!none_dealloc).+)",
+            r"Fatal Python error: (?P<what>.+)",
             r"(?P<what>double free or corruption)",
             r"(?P<what>(?:realloc|free|munmap_chunk)\(\): invalid (?:pointer|size))",
             r"(?P<what>Memory access fault by GPU node)",

@@ -239,6 +239,18 @@ def test_the_command_is_written_as_for_nvidias_image(there: tuple[str, str]) -> 
 
 
 @pytest.mark.engine
+def test_what_no_start_need_do_again_is_there_and_nothing_of_a_model(there: tuple[str, str]) -> None:
+    """Both architectures' traits and the compiled headers; no start finds its graph compiled."""
+    host, tag = there
+    look = "cd /root/.cache/vllm && ls modelinfos; find /tmp/torchinductor_* -name '*.gch'; ls . /tmp/torchinductor_*"
+    found = engine.docker(host, "run", "--rm", "--network=none", tag, "sh", "-c", look).stdout.decode().split()
+    assert sum(name.endswith(("GptOssForCausalLM.json", "Gemma3ForCausalLM.json")) for name in found) == 2
+    assert any(name.endswith(".gch") for name in found)
+    assert "torch_compile_cache" not in found
+    assert "fxgraph" not in found
+
+
+@pytest.mark.engine
 def test_weights_become_real_mxfp4_in_the_image(there: tuple[str, str]) -> None:
     """The plugin in its own environment: 16 values, one scale for 32 of them, and experts as their formula says."""
     host, tag = there
