@@ -76,10 +76,6 @@ PLACES: tuple[tuple[str, str], ...] = (
     (r"/vllm/entrypoints/.*:create_server_socket\n|/uvicorn/config\.py:create_ssl_context\n", "bad-flag"),
     (r"/vllm/platforms/.*:(?:visible_)?device_id_to_physical_device_id\n", "bad-flag"),
     (r"HTTPError: 401 Client Error: Unauthorized for url: \S*huggingface", "hf-gated"),
-    (
-        r"/vllm/.*\n.*\b(?:[Pp]ass|[Ss]et|[Uu]se|[Rr]emove|[Dd]isable|[Ss]pecify|[Ww]ith|[Ww]ithout|[Ss]etting) `?--[a-z]",
-        "bad-flag",
-    ),
     # whatever the place: words that such messages share, though nobody knows them
     (_SAYS + r".*(?<![\w-])--[a-z][a-z]+(?:-[a-z]+)*\b", "bad-flag"),
     (
