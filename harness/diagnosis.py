@@ -68,6 +68,8 @@ FRAME_LINES = 4
 """Lines of one frame of a traceback: the place, which a terminal may have broken, the source, what is wrong in it."""
 SERVING_LINES = 50
 """Lines of one block that are read to see whether the engine serves."""
+WRITERS_LINES = 200
+"""Lines of one block that are read to see who writes."""
 MAX_PHASES = 1000
 """Announced phases that are kept; a restart loop announces the same ones again and again."""
 TAIL_LINES = 12
@@ -142,6 +144,12 @@ _FRAME = re.compile(rb'File "([^"\n]+)", line \d+, in (<?\w+>?)')
 """A frame of a Python traceback: the file and the function."""
 _UNFINISHED = re.compile(rb"Traceback \(most recent|" + _FRAME.pattern)
 """What the last lines of a log have that stops in the midst of a traceback."""
+_WRITES = re.compile(
+    rb"(?:INFO|WARNING|ERROR) \d\d-\d\d \d\d:\d\d:\d\d[.\d]* \[[\w./-]+\.py:\d+\]|File \"[^\"\n]*/vllm/|\bvllm: error: "
+)
+"""What vLLM alone writes: who wrote it is the deployment."""
+_NAMED = re.compile(rb"^[^\s|]*vllm\S*(?=\s+\|)|\[pod/[^\]]*vllm|\bvllm[\w.-]*(?=\[\d+\]: )", re.MULTILINE)
+"""A writer with vLLM in its name."""
 _NATIVE = re.compile(rb"\bframe #\d+: ")
 """A frame of a native stack, as PyTorch prints it."""
 
@@ -223,6 +231,9 @@ class Reader:
         self._json = False
         self._begun = False
         self._sources: set[str] = set()
+        """Who writes what vLLM writes; empty as long as nothing tells."""
+        self._writers: set[str] = set()
+        """Everybody who wrote before that was known."""
         self._fatal: Evidence | None = None
         self._told = False
         self._seeking = False
@@ -286,6 +297,9 @@ class Reader:
         self.lines += data.count(b"\n")
         data = self._context + data
         self._wrapping.measure(data[fresh:])
+        if not self._sources:
+            self._sources = _deployment(data)
+            self._writers |= {clean(raw).source for raw in data[fresh:].split(b"\n", WRITERS_LINES)[:WRITERS_LINES]}
         broken = dict(broken_words(data))
         words = set(shapes(data).translate(SPACED).split())
         words.update(word.translate(None, DIGITS) for word in broken.values())
@@ -405,6 +419,11 @@ class Reader:
             self.vllm_version = next((group for group in found.groups() if group), None)
             started = started or "engine" not in found[0]
         phase = MARKERS[0][1] if started else next((name for text, name in MARKERS if text in message), None)
+        listens = any(text in message for text in READY)
+        if not self._ours(line.source) and (phase is None or started or listens):  # others have the same server
+            return
+        if listens and not self._itself(line.source):
+            phase, listens = None, False
         if phase is not None:
             self._sources.add(line.source)
             if phase == MARKERS[0][1] and (self._start.death or self._start.hits or self.ready or self._stopping):
@@ -416,10 +435,10 @@ class Reader:
         for name, (word, pattern) in _FACTS.items():
             if word in message and (found := pattern.search(message)):
                 self.facts[name] = found[1]
-        if _SERVES.search(message) and self._ours(line.source):
+        if _SERVES.search(message) and self._itself(line.source):
             self._serves = True
             self._start.crash = self._start.crash if self.phases else None
-        if any(text in message for text in READY) and (not self._sources - {""} or line.source in self._sources):
+        if listens:
             self.ready, self._ready_at = True, line.number
             self._start, self._serve, self._previous = _State(), _State(), _State()
         if not self._stopping and _DEATH.search(message) and not _NOISE.search(message):
@@ -606,6 +625,12 @@ class Reader:
         """Whether a writer is the deployment, where several write into one log."""
         return not self._sources or source in self._sources or not source or "vllm" in source.lower()
 
+    def _itself(self, source: str) -> bool:
+        """Whether a writer is the very one that was seen to write what vLLM writes, or the only one there is."""
+        if self._sources - {""}:
+            return source in self._sources
+        return not source or not self._writers - {source, ""}
+
     def _counts(self, hit: Hit, crashed: bool) -> bool:
         """Whether what was seen while serving is the deployment's failure, not one request's."""
         if hit.rule.serving:
@@ -635,6 +660,15 @@ class Reader:
             evidence=tuple(Evidence(line=line.number, text=line.text) for line in _once(lines)),
             vllm_version=self.vllm_version,
         )
+
+
+def _deployment(data: bytes) -> set[str]:
+    """Who writes vLLM's lines in a log of several writers: known by what it writes, or else by its name."""
+    for sign in (_WRITES, _NAMED):
+        starts = {data.rfind(b"\n", 0, found.start()) + 1 for found in islice(sign.finditer(data), SERVING_LINES)}
+        if sources := {line_at(data, start, 0).source for start in starts}:
+            return sources
+    return set()
 
 
 def _once(lines: Iterable[Line]) -> list[Line]:

@@ -92,7 +92,9 @@ DEATH: tuple[str, ...] = (
 
 COMPLAINTS = (
     r"^\s*(?:(?:docker|podman|nerdctl|kubectl|docker-compose): |Error(?: response|:)|ERROR: |error: |FATAL?\b"
-    r"|fatal: |panic: |Failed to )"
+    r"|fatal: |panic: |Failed to "
+    r"|[\w./-]+: .*: (?:Permission denied|Read-only file system|Operation not permitted|No such file or directory"
+    r"|Not a directory|Is a directory|Connection refused|Cannot allocate memory|command not found|not found)$)"
 )
 """A command complains: where no server has said anything, its words are all there is."""
 

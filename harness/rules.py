@@ -313,6 +313,7 @@ RULES: tuple[Rule, ...] = (
             r"container init was OOM-killed",
             r"possibly OOM-killed",
             r"\[Errno 12\] Cannot allocate memory",
+            r"Out of memory: Killed process (?P<process>[Vv][Ll][Ll][Mm]|EngineCore|python|ray)",
         ),
         serving=True,
         exit_codes=(137,),
@@ -676,6 +677,7 @@ RULES: tuple[Rule, ...] = (
             r"\bErrImageNeverPull\b",
             r"unable to copy from source docker://(?P<image>\S+?):? ",
             r"copying system image from manifest",
+            r"Image (?P<image>\S+) Error\b",
         ),
         consequence_of=("disk-full", "image-platform"),
         cause=Text(
@@ -1678,6 +1680,7 @@ RULES: tuple[Rule, ...] = (
             r"getpwuid\(\): uid not found: (?P<path>\d+)",
             r"PermissionError\(1?[13], '(?:Permission denied|Operation not permitted)'\)",
             r"lsetxattr\S* (?P<path>/\S+): operation not permitted",
+            r"(?:changing (?:permissions|ownership) of|cannot (?:create|touch|remove|open)) .*?(?P<path>/[^\s':]+)\W+Read-only file system",
         ),
         consequence_of=("bind-mount-missing", "image-pull", "ulimit-refused"),
         cause=Text(
@@ -1827,6 +1830,7 @@ RULES: tuple[Rule, ...] = (
             r"exceeded its progress deadline",
             r"start operation timed out",
             r"RPCServer didn't reply within",
+            r"Startup probe failed: Get\b",
         ),
         consequence_of=("*",),
         timeout=True,

@@ -113,6 +113,7 @@ class TestRootCause:
         """Nothing else was said; beside a server's own words such a line is none of its business."""
         assert rule("Error: the frobnicator has no frobs\n") == "unexplained"
         assert rule("FATA[0000] the frobnicator has no frobs\n") == "unexplained"
+        assert rule("frobnicate: /frobs/7: Not a directory\n") == "unexplained"
         assert rule(START + "Error: the frobnicator has no frobs\n") is None
         assert rule("the frobnicator has no frobs\n") is None
 

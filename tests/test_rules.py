@@ -187,6 +187,36 @@ def test_a_captured_log_yields_its_rule(expected: str, path: Path) -> None:
     assert (found.rule if found else "healthy") == expected
 
 
+OTHERS = (
+    "webui-1   | INFO:     Started server process [1]",
+    "webui-1   | INFO:     Application startup complete.",
+    'webui-1   | INFO:     172.18.0.1:52514 - "GET /api/config HTTP/1.1" 200 OK',
+    "webui-1   | ERROR [open_webui.routers.openai] Connection error: Cannot connect to host vllm:8000",
+    'nginx-1   | 172.18.0.1 - - [28/Nov/2026:13:00:00 +0000] "GET /health HTTP/1.1" 502 157 "-" "curl/8.5.0"',
+    "litellm-1 | Traceback (most recent call last):",
+    'litellm-1 |   File "/app/litellm/proxy/proxy_server.py", line 812, in startup',
+    "litellm-1 | prisma.errors.ClientNotConnectedError: Client is not connected to the query engine",
+    "db-1      | 2026-11-28 13:00:00.001 UTC [1] LOG:  database system is ready to accept connections",
+)
+"""What the other services of a compose project say; two of them run on the server that vLLM has, too."""
+
+
+@pytest.mark.parametrize("service", ["vllm-1", "inference-1"])
+@pytest.mark.parametrize(("expected", "path"), samples(), ids=lambda value: getattr(value, "stem", value))
+def test_a_captured_log_yields_its_rule_among_others(expected: str, path: Path, service: str) -> None:
+    """Interleaved with other services, whatever its own is called: none of their lines is taken for the engine's."""
+    lines, state = path.read_text(errors="replace").splitlines(), {}
+    if path.with_suffix(".exit").exists():
+        exit_code, oom_killed = path.with_suffix(".exit").read_text().split()
+        state = {"exit_code": int(exit_code), "oom_killed": oom_killed == "true"}
+    for offset in range(0, len(lines) + 1, max(1, len(lines) // 4)):
+        mixed = [f"{service} | {line}" for line in lines]
+        for number, line in enumerate(OTHERS):
+            mixed.insert(min(offset + 2 * number, len(mixed)), line)
+        found = diagnose("\n".join(mixed), **state)
+        assert (found.rule if found else "healthy") == expected, offset
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 class TestEntry:
     def test_it_has_a_wording_or_a_log(self, rule: Rule) -> None:

@@ -200,6 +200,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
             "Status: Failed Reason: Evicted Message: The node was low on resource: memory. Container vllm was"
             " using 118Gi"
         ),
+        "Out of memory: Killed process VLLM::EngineCore total-vm:690813156kB anon-rss:511342372kB",
     ),
     "container-name-conflict": (
         'Error: name "vllm" is in use: container already exists',
@@ -580,6 +581,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "docker: Error response from daemon: pull access denied, repository does not exist or may require",
         "Error response from daemon: manifest unknown",
         "failed to solve: failed to fetch anonymous token: unexpected status from GET request to",
+        " ✘ Image vllm/vllm-openai:nightly-e47c98ef Error failed to resolve reference",
     ),
     "image-platform": (
         'Error: choosing an image from manifest list: no image found in image index for architecture "arm64"',
@@ -1651,6 +1653,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "/x/libpython3.12.so.1.0: cannot open shared object file: Permission denied",
         "KeyError: 'getpwuid(): uid not found: 1001'",
         "PermissionError: [Errno 1] Operation not permitted",
+        "chmod: changing permissions of '/home/app_user/cache_root/spec.json': Read-only file system",
     ),
     "docker-daemon-down": (
         (
@@ -1796,5 +1799,6 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "RuntimeError: Timed out after 300 s waiting for server to start",
         "[Error] (Router) Failed to load model: vllm-server failed to start within timeout",
         "  Normal   Killing    2m    kubelet  Container vllm failed startup probe, will be restarted",
+        'Startup probe failed: Get "http://10.244.0.208:8000/health": dial tcp: connect: connection refused',
     ),
 }
