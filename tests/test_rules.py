@@ -178,13 +178,17 @@ def samples() -> list[tuple[str, Path]]:
     return [(path.parent.name, path) for path in sorted(LOGS.glob("*/*.log"))]
 
 
+def told(log: str, path: Path) -> str:
+    """The rule for a captured log, with the exit state its container ended in."""
+    state = path.with_suffix(".exit").read_text().split() if path.with_suffix(".exit").exists() else []
+    found = diagnose(log, exit_code=int(state[0]) if state else None, oom_killed=state[1:] == ["true"])
+    return found.rule if found else "healthy"
+
+
 @pytest.mark.parametrize(("expected", "path"), samples(), ids=lambda value: getattr(value, "stem", value))
 def test_a_captured_log_yields_its_rule(expected: str, path: Path) -> None:
     """With the exit state the container ended in, where the log alone says nothing."""
-    state = path.with_suffix(".exit").read_text().split() if path.with_suffix(".exit").exists() else []
-    exit_code = int(state[0]) if state else None
-    found = diagnose(path.read_bytes(), exit_code=exit_code, oom_killed=state[1:] == ["true"])
-    assert (found.rule if found else "healthy") == expected
+    assert told(path.read_text(errors="replace"), path) == expected
 
 
 OTHERS = (
@@ -205,16 +209,12 @@ OTHERS = (
 @pytest.mark.parametrize(("expected", "path"), samples(), ids=lambda value: getattr(value, "stem", value))
 def test_a_captured_log_yields_its_rule_among_others(expected: str, path: Path, service: str) -> None:
     """Interleaved with other services, whatever its own is called: none of their lines is taken for the engine's."""
-    lines, state = path.read_text(errors="replace").splitlines(), {}
-    if path.with_suffix(".exit").exists():
-        exit_code, oom_killed = path.with_suffix(".exit").read_text().split()
-        state = {"exit_code": int(exit_code), "oom_killed": oom_killed == "true"}
+    lines = path.read_text(errors="replace").splitlines()
     for offset in range(0, len(lines) + 1, max(1, len(lines) // 4)):
         mixed = [f"{service} | {line}" for line in lines]
         for number, line in enumerate(OTHERS):
             mixed.insert(min(offset + 2 * number, len(mixed)), line)
-        found = diagnose("\n".join(mixed), **state)
-        assert (found.rule if found else "healthy") == expected, offset
+        assert told("\n".join(mixed), path) == expected, offset
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
