@@ -105,7 +105,7 @@ def _known(rules: tuple[Rule, ...]) -> dict[bytes, tuple[bytes, ...]]:
 
 _NOISE = re.compile("|".join(f"(?:{pattern})" for pattern in NOISE))
 _DEATH = re.compile("|".join(DEATH))
-_COMPLAINTS = re.compile(COMPLAINTS)
+_COMPLAINTS = re.compile("|".join(COMPLAINTS))
 _KILLED = re.compile("|".join(KILLED))
 _SERVES = re.compile("|".join(SERVES))
 _REQUESTS = re.compile("|".join(REQUESTS))
@@ -583,8 +583,8 @@ class Reader:
 
     def _unknown(self) -> list[Line]:
         """The lines that show a failed start no rule knows."""
-        told = self.phases or self.ready or self._serves or self.vllm_version
-        said = None if told else next((line for line in self._last_lines() if _COMPLAINTS.match(line.text)), None)
+        told = self.phases or self.ready or self._serves or self.vllm_version or self._state.killed
+        said = None if told else next((line for line in self._last_lines() if _COMPLAINTS.search(line.text)), None)
         lines = () if self.ready else (self._raised[0], self._failed.death or said)
         return [line for line in lines if line is not None and self._ours(line.source)]
 

@@ -90,11 +90,20 @@ DEATH: tuple[str, ...] = (
 )
 """The start fails. Never the cause: that stands elsewhere, and these lines only say that there is one."""
 
-COMPLAINTS = (
-    r"^\s*(?:(?:docker|podman|nerdctl|kubectl|docker-compose): |Error(?: response|:)|ERROR: |error: |FATAL?\b"
-    r"|fatal: |panic: |Failed to "
-    r"|[\w./-]+: .*: (?:Permission denied|Read-only file system|Operation not permitted|No such file or directory"
-    r"|Not a directory|Is a directory|Connection refused|Cannot allocate memory|command not found|not found)$)"
+COMPLAINTS: tuple[str, ...] = (
+    r"^\s*(?:docker|podman|nerdctl|kubectl|docker-compose): ",
+    r"^\s*(?:Error(?: response| from server|:)|ERROR: |error: |FATAL?\b|fatal: |panic: |Failed to )",
+    r"^\s*[\w./-]+: (?:error: |unrecognized option|\(\d+\) |line \d+: )",
+    r"^\s*[\w./-]+: .*: (?:Permission denied|Read-only file system|Operation not permitted|No such file or directory"
+    r"|Not a directory|Is a directory|Connection refused|Cannot allocate memory|command not found|not found)$",
+    r"^\s*\[ERROR\] ",
+    r"^\s*E\d{4} \d\d:\d\d:\d\d\.\d+ ",
+    r"^\s*Warning\s+(?:Failed\w*|BackOff|Evicted)\s",
+    r"^\s*(?:Reason:\s+(?:Error|CrashLoopBackOff|Evicted|OutOf\w+)|Exit Code:\s+[1-9])",
+    r"\b(?:exited with (?:exit )?code:?|exit(?: code|:)?|code=exited, status=) ?[1-9]",
+    r"\bFailed with result '|\bfailed because the control process\b|\bDependency failed for\b",
+    r"\b(?:is|was) (?:forbidden|invalid|refused|not running|not set)\b(?!\.)",
+    r"\bblocked for more than \d+ seconds\b",
 )
 """A command complains: where no server has said anything, its words are all there is."""
 

@@ -138,6 +138,15 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         ),
     ),
     "host-oom-killed": (
+        "Message:  Pod was rejected: The node had condition: [MemoryPressure].",
+        "Active: failed (Result: oom-kill) since Thu 2025-11-20 08:22:14 UTC; 3min ago",
+        "Main PID: 1411 (code=killed, signal=KILL)",
+        "slurmstepd: error: Exceeded job memory limit",
+        "slurmstepd: error: StepId=118422.0 exceeded memory limit (67912345600 > 64424509440), being killed",
+        (
+            "slurmstepd: error: Detected 1 oom_kill event in StepId=118422.0. Some of the step tasks have been "
+            "OOM Killed."
+        ),
         "OSError: [Errno 12] Cannot allocate memory",
         (
             "kernel: VLLM::EngineCor invoked oom-killer: "
@@ -203,6 +212,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "Out of memory: Killed process VLLM::EngineCore total-vm:690813156kB anon-rss:511342372kB",
     ),
     "container-name-conflict": (
+        "[ERROR] File already exists: /opt/ml/.local/share/enroot/vllm",
         'Error: name "vllm" is in use: container already exists',
         (
             'Error: failed to reserve container name "vllm_vllm-7c9d_default_5b7f_2": name '
@@ -262,6 +272,22 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         ),
     ),
     "gpu-runtime-missing": (
+        "Reason:           OutOfnvidia.com/gpu",
+        (
+            "Warning  FailedCreatePodSandBox  9s (x4 over 48s)  kubelet  Failed to create pod sandbox: rpc "
+            "error: code = Unknown desc = failed to find runtime handler nvidia from runtime list "
+            "map[crun:0xc0003fa2a0 runc:0xc0003fa000]"
+        ),
+        'Error creating: pods "vllm-5f7c9d-" is forbidden: pod rejected: RuntimeClass "nvidia" not found',
+        "[ERROR] Command not found: nvidia-container-cli, see https://github.com/NVIDIA/libnvidia-container",
+        "ERROR: nvidia-smi not found or no NVIDIA GPU detected on this host. Aborting.",
+        "modprobe: FATAL: Module nvidia not found in directory /lib/modules/6.14.0-33-generic",
+        (
+            "E1120 09:05:40.311872       1 main.go:173] error starting plugins: error getting plugins: failed "
+            "to construct NVML resource managers: error building device map: error building device map from "
+            "config.resources: error building GPU device map: error visiting device: error building Device: "
+            "error getting device memory: Not Supported"
+        ),
         "RuntimeError: No supported device detected,",
         "AssertionError: libcuda.so cannot found!",
         (
@@ -406,6 +432,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         ),
     ),
     "driver-mismatch": (
+        "NVRM: installed in this system requires use of the NVIDIA open kernel modules.",
         "RuntimeError: CUDA error: API call is not supported in the installed CUDA driver",
         "NVRM: API mismatch: the client 'VLLM::EngineCor' (pid 48211)",
         "NVRM: installed in this system is not supported by the",
@@ -543,6 +570,17 @@ WORDINGS: dict[str, tuple[str, ...]] = {
     ),
     "image-pull": (
         (
+            'Error from server (BadRequest): container "vllm" in pod "vllm-7f8d9c6b4-2xkqp" is waiting to '
+            "start: trying and failing to pull image"
+        ),
+        "slurmstepd: error: pyxis: failed to import docker image: vllm/vllm-openai:v0.99.0",
+        (
+            "slurmstepd: error: pyxis:     [ERROR] URL "
+            "https://registry.example/v2/vllm/vllm-openai/manifests/v0.99.0 returned error code: 404 Not "
+            "Found"
+        ),
+        "Checksum mismatch: 9c1f0a1e6f2b7c3d5e8a4b9d0c7f6e5d4c3b2a190807f6e5d4c3b2a1908f7e6d",
+        (
             "Error: unable to copy from source docker://nvcr.io/nvidia/vllm:25.09-py3: initializing source "
             "docker://nvcr.io/nvidia/vllm:25.09-py3: unable to retrieve auth token: invalid username/password: "
             "unauthorized: authentication required"
@@ -584,6 +622,10 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         " ✘ Image vllm/vllm-openai:nightly-e47c98ef Error failed to resolve reference",
     ),
     "image-platform": (
+        (
+            "FATAL:   could not open image /scratch/vllm-openai.sif: the image's architecture (amd64) could "
+            "not run on the host's (arm64)"
+        ),
         'Error: choosing an image from manifest list: no image found in image index for architecture "arm64"',
         "docker: no matching manifest for linux/arm64/v8 in the manifest list entries.",
         "exec /usr/bin/python3: exec format error",
@@ -601,6 +643,13 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "docker: Error response from daemon: image with reference sha256:abc was found but does not match the",
     ),
     "entrypoint-missing": (
+        "Nov 20 09:14:02 host systemd[1]: vllm.service: Main process exited, code=exited, status=203/EXEC",
+        (
+            "Nov 20 09:14:02 host (vllm)[4021]: vllm.service: Failed at step EXEC spawning "
+            "/opt/vllm/.venv/bin/vllm: No such file or directory"
+        ),
+        "slurmstepd: error: execve(): vllm: No such file or directory",
+        ("slurmstepd: error: pyxis:     enroot-switchroot: failed to execute: /bin/bash: No such file or directory"),
         (
             "Error: crun: executable file `vllm` not found in $PATH: No such file or directory: OCI runtime "
             "attempted to invoke a command that was not found"
@@ -800,6 +849,19 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "FileNotFoundError: [Errno 2] No such file or directory: '/models/gemma/config.json'",
     ),
     "disk-full": (
+        (
+            "Warning  FailedScheduling  9s    default-scheduler  0/1 nodes are available: 1 Insufficient "
+            "ephemeral-storage. preemption: 0/1 nodes are available: 1 No preemption victims found for "
+            "incoming pod."
+        ),
+        'Warning  Evicted  21s  kubelet  Container vllm exceeded its local ephemeral storage limit "20Gi".',
+        'Warning  Evicted  14s  kubelet  Usage of EmptyDir volume "model-storage" exceeds the limit "100Gi".',
+        "Warning  Evicted  3m   kubelet  The node had condition: [DiskPressure].",
+        (
+            "Message:  The node was low on resource: ephemeral-storage. Threshold quantity: 46993491787, "
+            "available: 13389604Ki. Container vllm was using 60Ki, request is 0, has larger consumption of "
+            "ephemeral-storage."
+        ),
         (
             "RuntimeError: Data processing error: File reconstruction error: Internal Writer Error: Background "
             "writer channel closed"
@@ -1570,6 +1632,12 @@ WORDINGS: dict[str, tuple[str, ...]] = {
     ),
     "engine-dead": (
         (
+            "I1120 11:47:03.512011       1 health.go:169] XidCriticalError: Xid=79 on "
+            "Device=GPU-5c89852c-d268-c3f3-1b07-005d5ae1dc3f; marking device as unhealthy."
+        ),
+        "Active: failed (Result: core-dump) since Thu 2025-11-20 08:22:14 UTC; 3min ago",
+        "Exit Code:    139",
+        (
             "traps: VLLM::EngineCor[48211] general protection fault ip:7f2d3c1a52f4 sp:7ffd0d7a3b80 error:0 in "
             "libtorch_cuda.so[7f2cd0000000+2f40000]"
         ),
@@ -1633,6 +1701,19 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "terminate called after throwing an instance of 'std::bad_alloc'",
     ),
     "permission-denied": (
+        "slurmstepd: error: execve(): /opt/ml/serve.sh: Permission denied",
+        "sh: 1: vllm: Permission denied",
+        (
+            "slurmstepd: error: pyxis:     nvidia-container-cli: container error: file lookup failed: "
+            "/proc/421042/fsx/enroot/data/user-1111/pyxis_vllm/etc/debian_version: permission denied"
+        ),
+        (
+            "type=AVC msg=audit(1763626930.118:412): avc:  denied  { read write } for  pid=18431 "
+            'comm="python3" name="nvidiactl" dev="devtmpfs" ino=812 '
+            "scontext=system_u:system_r:container_t:s0:c12,c901 "
+            "tcontext=system_u:object_r:xserver_misc_device_t:s0 tclass=chr_file permissive=0"
+        ),
+        "kernel: EXT4-fs (nvme0n1p2): Remounting filesystem read-only",
         (
             "docker.errors.DockerException: Error while fetching server API version: ('Connection aborted.', "
             "PermissionError(13, 'Permission denied'))"
@@ -1653,9 +1734,14 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "/x/libpython3.12.so.1.0: cannot open shared object file: Permission denied",
         "KeyError: 'getpwuid(): uid not found: 1001'",
         "PermissionError: [Errno 1] Operation not permitted",
-        "chmod: changing permissions of '/home/app_user/cache_root/spec.json': Read-only file system",
+        "chmod: changing permissions of '/opt/app/cache_root/spec.json': Read-only file system",
     ),
     "docker-daemon-down": (
+        (
+            'E1120 10:02:11.450193   40213 remote_runtime.go:633] "Status from runtime service failed" '
+            'err="rpc error: code = Unavailable desc = connection error: desc = \\"transport: Error while '
+            'dialing: dial unix /run/k3s/containerd/containerd.sock: connect: connection refused\\""'
+        ),
         (
             "request returned 500 Internal Server Error for API route and version "
             "http://%2F%2F.%2Fpipe%2FdockerDesktopLinuxEngine/v1.51/containers/create?name=vllm, check if the "
@@ -1719,6 +1805,28 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         'error during connect: Get "http://%2F%2F.%2Fpipe%2FdockerDesktopLinuxEngine/v1.47/info": open',
     ),
     "bind-mount-missing": (
+        (
+            "Warning  FailedScheduling  48s (x2 over 50s)  default-scheduler  0/1 nodes are available: pod has "
+            "unbound immediate PersistentVolumeClaims. preemption: 0/1 nodes are available: 1 Preemption is "
+            "not helpful for scheduling."
+        ),
+        (
+            "Warning  FailedMount  15s (x2 over 2m30s)  kubelet            Unable to attach or mount volumes: "
+            "unmounted volumes=[hf-cache], unattached volumes=[hf-cache dshm kube-api-access-7mb9n]: timed out "
+            "waiting for the condition"
+        ),
+        (
+            'docker: Error response from daemon: invalid mount config for type "bind": bind source path does '
+            "not exist: /data/models/gpt-oss-120b"
+        ),
+        (
+            "FATAL:   container creation failed: mount hook function failure: mount /data/models->/models "
+            "error: while mounting /data/models: mount source /data/models doesn't exist"
+        ),
+        (
+            "slurmstepd: error: pyxis:     enroot-mount: failed to mount: /lustre/models at "
+            "/run/enroot/overlay/models: No such file or directory"
+        ),
         "invalid spec: :/root/.cache/huggingface: empty section between colons",
         'external volume "hf-cache" not found',
         (
@@ -1757,6 +1865,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "Error: statfs /home/user/vllm/encodings: no such file or directory",
     ),
     "ulimit-refused": (
+        "bash: fork: retry: Resource temporarily unavailable",
         (
             'invalid argument "stack=67108864:1048576" for "--ulimit" flag: ulimit soft limit must be less '
             "than or equal to hard limit: 67108864 > 1048576"
@@ -1781,6 +1890,10 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "sh: 1: ulimit: error setting limit (Operation not permitted)",
     ),
     "start-timeout": (
+        "Nov 20 09:29:02 host systemd[1]: vllm.service: start-post operation timed out. Terminating.",
+        "wait-for-it.sh: timeout occurred after waiting 900 seconds for vllm:8000",
+        "vLLM failed to start after 1200s, last container status: running",
+        '"FailingStreak": 40,',
         "application not healthy after 10m0s",
         "timeout waiting for dependencies",
         "error: timed out waiting for the condition on pods/vllm-0",
