@@ -30,6 +30,7 @@ from harness.landmarks import (
     DEATH,
     ENDED,
     FACTS,
+    HARMLESS,
     HOST_SOURCES,
     KILLED,
     MARKERS,
@@ -129,8 +130,7 @@ _RAISED = frozenset(
     name.encode() for name, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, Exception)
 ) | {b"AcceleratorError", b"ActorDiedError", b"CalledProcessError", b"RayActorError", b"RayTaskError", b"ZMQError"}
 """Exceptions that end a start although the traceback's head is missing: a log that was cut or picked from."""
-_IGNORED = b"Exception ignored in"
-"""Stands above a traceback that ended nothing: Python's, of a finalizer."""
+_HARMLESS = re.compile("|".join(map(re.escape, HARMLESS)).encode())
 _STEP = b"File"
 """The word every frame of a traceback has: a log that was cut may begin with one, and without the head."""
 _STARTING = _RAISED | {_TRACEBACK, _STEP}
@@ -239,7 +239,9 @@ class Reader:
         self._seeking = False
         self._head = 0
         self._sought = 0
-        self._ignored = False
+        self._spared = 0
+        """Where a traceback ended that ended nothing else."""
+        self._harmless = False
         self._frame = ""
         self._wrapping = Wrapping()
 
@@ -363,7 +365,7 @@ class Reader:
         """Find the line that ends a traceback, here or in the next block."""
         if not self._seeking:
             above = data.rfind(b"\n", 0, max(start - 1, 0)) + 1
-            self._seeking, self._ignored = True, data.find(_IGNORED, above, start) >= 0
+            self._seeking, self._harmless = True, _HARMLESS.search(data, above, start) is not None
         for _ in range(SEEK_LINES):
             end = data.find(b"\n", start) + 1 or len(data)
             if start >= len(data):
@@ -386,10 +388,11 @@ class Reader:
             return False
         known = any(pattern.search(line.message) for pattern in (_NOISE, _DEATH)) or _REQUESTS.search(line.text)
         stopped = any(text in line.message for text in STOPPING)
-        foreign = self._ignored or _CLIENTS.search(self._frame)
+        foreign = self._harmless or _CLIENTS.search(self._frame)
         if not (known or stopped or foreign or (_dead(line.message) if self.ready else self._serves)):
             self._state.crash, self._state.frame = line, self._frame
-        self._frame, self._ignored = "", False
+        self._spared = line.number if self._harmless else self._spared
+        self._frame, self._harmless = "", False
         return True
 
     def _keep(self, data: bytes) -> None:
@@ -471,7 +474,7 @@ class Reader:
         said = whole or lines[0]
         if (said.level in QUIET and not sign.rule.quiet) or _NOISE.search(said.message):
             return
-        if self._stopping and sign.rule.stage is not Stage.DAEMON:
+        if number == self._spared or (self._stopping and sign.rule.stage is not Stage.DAEMON):
             return
         if self.ready and number <= self._ready_at:  # read again for what follows it: a try that succeeded after all
             return
@@ -594,7 +597,7 @@ class Reader:
         if (
             self._failed.crash is None
             and self._seeking
-            and not (self._ignored or self._serves)
+            and not (self._harmless or self._serves)
             and _UNFINISHED.search(b"".join([raw for _, raw in self._tail if raw.strip()][-FRAME_LINES:]))
         ):
             last = next(reversed(self._last_lines()), None)

@@ -42,6 +42,18 @@ REQUESTS: tuple[str, ...] = (
 )
 """What such a part of vLLM logs is about one request; a traceback there is no failed start."""
 
+HARMLESS = (
+    "Exception ignored in",
+    "--- Logging error ---",
+    "NVLink detection failed",
+    "XGMI detection failed",
+    "Failed to load plugin",
+    "Error saving model info cache",
+    "Error during atomic write",
+)
+"""Stands above a traceback that ended nothing: Python's of a finalizer or of a log call, vLLM's of what it can do
+without."""
+
 CLIENTS = (
     r"/(?:site|dist)-packages/(?:openai|litellm|langchain\w*|llama_index|autogen\w*|gradio_client|locust)/.*:(?!<)"
 )
@@ -173,6 +185,10 @@ NOISE: tuple[str, ...] = (
     r"retrying \d+ of \d+",
     r"[Rr]etrying in ",
     r"local file already exists",
+    r"\[Autotuner\]: ",
+    r"Ignored error while|Will ignore error and continue|Returning existing local_dir",
+    r"(?:timed out|in name resolution|[Cc]onnection\w*\W* \w+).* thrown while requesting ",
+    r"Error while downloading from ",
     r"^\s*\d+ [\w.]+ = ",  # a notebook shows the lines around the one that failed
     r"Received request ",
     r"\bprompt: ['\"]",

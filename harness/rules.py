@@ -893,6 +893,7 @@ RULES: tuple[Rule, ...] = (
             r"CacheNotFound: Cache directory not found: (?P<model>\S+)",
             r"ValueError: (?P<file>\S+) is not a file",
             r"No such file or directory: '(?P<file>[^']*adapter_config\.json)",
+            r"Cache directory not found: (?P<path>[^\s]+)\.",
         ),
         consequence_of=("hf-gated", "disk-full", "permission-denied"),
         cause=Text(

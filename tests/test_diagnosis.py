@@ -465,6 +465,22 @@ class TestHealthy:
         assert rule(START + ignored.rpartition("TypeError")[0]) is None
         assert rule(START + ignored + own) == "unexplained"
 
+    @pytest.mark.parametrize(
+        ("head", "raised"),
+        [
+            ("NVLink detection failed.", "pynvml.NVMLError_NotSupported: Not Supported"),
+            ("Failed to load plugin terratorch", "ModuleNotFoundError: No module named 'torchgeo'"),
+            ("Error saving model info cache.", "OSError: [Errno 28] No space left on device"),
+        ],
+    )
+    def test_what_vllm_can_do_without_breaks_no_start(self, head: str, raised: str) -> None:
+        """A log that ends soon after it: its traceback is one of an error that was caught."""
+        tag = "ERROR 11-20 10:12:03 [utils.py:88] "
+        frame = 'File "/usr/lib/python3.12/site-packages/vllm/platforms/cuda.py", line 380, in check'
+        lines = [head, "Traceback (most recent call last):", f"  {frame}", "    check()", raised]
+        assert rule(START + "".join(f"{tag}{line}\n" for line in lines)) is None
+        assert rule(START + "".join(f"{tag}{line}\n" for line in lines[1:])) is not None
+
     def test_a_clients_traceback_is_not_the_engines(self) -> None:
         """Both wrote into one terminal."""
         said = 'Traceback (most recent call last):\n  File "/x/site-packages/{}/y.py", line 9, in f\nKeyError: x\n'

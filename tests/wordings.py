@@ -847,6 +847,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "httpx.ConnectError: [Errno -3] Temporary failure in name resolution",
         "ReadTimeoutError(\"HTTPSConnectionPool(host='huggingface.co', port=443): Read timed out.",
         "FileNotFoundError: [Errno 2] No such file or directory: '/models/gemma/config.json'",
+        "Cache directory not found: /data/.cache/huggingface. Please use `cache_dir` argument or set `HF_HUB_CACHE`",
     ),
     "disk-full": (
         (
