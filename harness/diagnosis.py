@@ -25,6 +25,7 @@ from itertools import islice
 
 from harness.landmarks import (
     AGAIN,
+    BY_HAND,
     CLIENTS,
     COMPLAINTS,
     DEATH,
@@ -306,6 +307,8 @@ class Reader:
         words = set(shapes(data).translate(SPACED).split())
         words.update(word.translate(None, DIGITS) for word in broken.values())
         wanted: dict[int, set[Sign | None]] = {}
+        for start in islice(lines_with(data, BY_HAND.encode()), SERVING_LINES):
+            wanted.setdefault(start, set()).add(None)
         for key, signs in self._of_interest(words):
             for start in islice(lines_with(data, key), SERVING_LINES if key in _SERVING else None):
                 wanted.setdefault(start, set()).update(signs)
@@ -449,7 +452,9 @@ class Reader:
             self._fatal = self._fatal or Evidence(line=line.number, text=line.text)
         if _KILLED.search(message) and self._ours(line.source):
             self._state.killed = line
-        stopped = any(text in line.text for text in STOPPING) or (ENDED in line.text and (self.ready or self._serves))
+        stopped = any(text in line.text for text in STOPPING)
+        if self.ready or self._serves:
+            stopped = stopped or ENDED in line.text or line.text.startswith(BY_HAND)
         if stopped and message.startswith("KeyboardInterrupt"):
             self._retract()
         if stopped and not self._state.death:
@@ -622,6 +627,9 @@ class Reader:
             if self._start.death and not self._serves:
                 # it never served: that it is dead is no news, unless the line says why
                 hits = [hit for hit in hits if hit.rule.id != DEATH_RULE or hit.groups]
+            ended = self._start.death or self._cut or self._crashed(exit_code) or oom_killed
+            if self._serves and not ended and all(hit.rule.id != DEATH_RULE for hit in hits):
+                hits = [hit for hit in hits if hit.rule.serving or hit.rule.stage is not Stage.START]
         yield from (hit for hit in hits if self._ours(hit.source) or hit.source in HOST_SOURCES)
 
     def _ours(self, source: str) -> bool:

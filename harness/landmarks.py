@@ -72,6 +72,9 @@ STOPPING: tuple[str, ...] = (
 )
 """Somebody stopped the deployment: what a log says after these is no failure, unless the engine had died before."""
 
+BY_HAND = "^C"
+"""A terminal shows so that somebody interrupted what runs in it; what follows on the line was written after that."""
+
 ENDED = "Shutdown initiated (timeout="
 """The engine was told to end: a stop while it serves. The server of a start that fails ends its engine as well."""
 
