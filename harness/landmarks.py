@@ -115,7 +115,7 @@ COMPLAINTS: tuple[str, ...] = (
     r"^\s*E\d{4} \d\d:\d\d:\d\d\.\d+ ",
     r"^\s*Warning\s+(?:Failed\w*|BackOff|Evicted)\s",
     r"^\s*(?:Reason:\s+(?:Error|CrashLoopBackOff|Evicted|OutOf\w+)|Exit Code:\s+[1-9])",
-    r"\b(?:exited with (?:exit )?code:?|exit(?: code|:)?|code=exited, status=) ?[1-9]",
+    r"\b(?:exited (?:unexpectedly )?with (?:exit )?code:?|exit(?: code|:)?|code=exited, status=) ?[1-9]",
     r"\bFailed with result '|\bfailed because the control process\b|\bDependency failed for\b",
     r"\b(?:is|was) (?:forbidden|invalid|refused|not running|not set)\b(?!\.)",
     r"\bblocked for more than \d+ seconds\b",
@@ -189,6 +189,7 @@ NOISE: tuple[str, ...] = (
     r"[Rr]etrying in ",
     r"local file already exists",
     r"\[Autotuner\]: ",
+    r"daemon: No such container: ",  # what a launcher hears that removes the last one first
     r"Ignored error while|Will ignore error and continue|Returning existing local_dir",
     r"(?:timed out|in name resolution|[Cc]onnection\w*\W* \w+).* thrown while requesting ",
     r"Error while downloading from ",

@@ -117,6 +117,12 @@ class TestRootCause:
         assert rule(START + "Error: the frobnicator has no frobs\n") is None
         assert rule("the frobnicator has no frobs\n") is None
 
+    def test_the_last_container_is_removed_first_and_need_not_be_there(self) -> None:
+        """`docker rm -f NAME` before every start."""
+        gone = "Error response from daemon: No such container: vllm-gpt-oss\n"
+        assert rule(gone + START) is None
+        assert rule(gone) == "unexplained"
+
     def test_nor_is_the_wait_for_a_worker_that_had_failed(self) -> None:
         """The others wait for it until their time is over."""
         said = "RuntimeError: Cannot re-initialize CUDA in forked subprocess. To use CUDA with multiprocessing"
@@ -298,6 +304,10 @@ HEALTHY_LINES = [
     "object file: No such file or directory')",
     "[Gloo] Rank 0 is connected to 0 peer ranks. Expected number of connected peer ranks is : 0",
     "",
+    "2025-11-20 10:15:02,065 - ERROR - flashinfer.jit: [Autotuner]: Skipping tactic 31: CUDA out of memory",
+    "Ignored error while writing commit hash to /models/refs/main: [Errno 30] Read-only file system",
+    "Could not cache non-existence of file. Will ignore error and continue. Error: [Errno 13] Permission denied",
+    "'[Errno -3] Temporary failure in name resolution' thrown while requesting HEAD https://huggingface.co/Qwen/Qwen3-8B",
 ]
 
 
@@ -517,6 +527,12 @@ class TestHealthy:
         assert (
             rule(f"{START}{told}ValueError: The supplied chat template (x.jinja) looks like a file path\n") is not None
         )
+
+    def test_an_interrupt_in_the_terminal_ends_the_engine_first(self) -> None:
+        """Ctrl-C reaches every process: the server hears of a dead engine before it is told to stop."""
+        dead = "ERROR 08-27 11:13:59 [core_client.py:562] Engine core proc EngineCore_0 died unexpectedly"
+        assert rule(f"{START}{READY}^C{dead}, shutting down client.\n") is None
+        assert rule(f"{START}{READY}{dead}, shutting down client.\n") == "engine-dead"
 
     def test_a_stop_by_hand_leaves_tracebacks_behind(self) -> None:
         """SIGTERM: the engine goes first and the API server reports it dead."""
