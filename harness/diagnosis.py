@@ -477,7 +477,7 @@ class Reader:
         if found is None:
             return
         said = whole or lines[0]
-        if (said.level in QUIET and not sign.rule.quiet) or _NOISE.search(said.message):
+        if (said.level in QUIET and not sign.rule.quiet) or any(_NOISE.search(part.message) for part in (said, *lines)):
             return
         if number == self._spared or (self._stopping and sign.rule.stage is not Stage.DAEMON):
             return
