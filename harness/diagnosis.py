@@ -72,6 +72,8 @@ SERVING_LINES = 50
 """Lines of one block that are read to see whether the engine serves."""
 WRITERS_LINES = 200
 """Lines of one block that are read to see who writes."""
+WRITERS_KNOWN = 20_000
+"""Lines after which nobody is looked for any more; vLLM's phases still tell who it is."""
 MAX_PHASES = 1000
 """Announced phases that are kept; a restart loop announces the same ones again and again."""
 TAIL_LINES = 12
@@ -300,7 +302,7 @@ class Reader:
         self.lines += data.count(b"\n")
         data = self._context + data
         self._wrapping.measure(data[fresh:])
-        if not self._sources:
+        if not self._sources and first < WRITERS_KNOWN:
             self._sources = _deployment(data)
             self._writers |= {clean(raw).source for raw in data[fresh:].split(b"\n", WRITERS_LINES)[:WRITERS_LINES]}
         broken = dict(broken_words(data))
