@@ -593,7 +593,7 @@ class Reader:
 
     def _unknown(self) -> list[Line]:
         """The lines that show a failed start no rule knows."""
-        told = self.phases or self.ready or self._serves or self.vllm_version or self._state.killed
+        told = self.phases or self.ready or self._serves or self.vllm_version or self._state.killed or self._stopping
         said = None if told else next((line for line in self._last_lines() if _COMPLAINTS.search(line.text)), None)
         lines = () if self.ready else (self._raised[0], self._failed.death or said)
         return [line for line in lines if line is not None and self._ours(line.source)]

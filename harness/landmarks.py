@@ -30,6 +30,9 @@ SERVES: tuple[str, ...] = (
     r", in extract_tool_calls_streaming\b",
     r", in run_endpoint_function\b",
     r", in wrapped_app\b",
+    r"/starlette/middleware/",
+    r"/fastapi/routing\.py\b",
+    r"/vllm/entrypoints/\S+, line \d+, in (?:_?create_|_?preprocess_|_?render_|\w+_generator\b)",
     r"Error in extracting tool call",
     r"Processed prompts: +\d+%",
     r"\"(?:GET|POST) /\S* HTTP/1\.[01]\" \d{3}",
@@ -69,6 +72,7 @@ STOPPING: tuple[str, ...] = (
     "KeyboardInterrupt",
     "Received SIGTERM",
     "trigger received signal=SIG",
+    "CANCELLED AT",
 )
 """Somebody stopped the deployment: what a log says after these is no failure, unless the engine had died before."""
 
