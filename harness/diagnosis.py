@@ -32,6 +32,7 @@ from harness.landmarks import (
     ENDED,
     FACTS,
     HARMLESS,
+    HINTS,
     HOST_SOURCES,
     KILLED,
     MARKERS,
@@ -116,6 +117,7 @@ _REQUESTS = re.compile("|".join(REQUESTS))
 _CLIENTS = re.compile(CLIENTS)
 _PLACES = tuple((re.compile(pattern), rule) for pattern, rule in PLACES)
 _FACTS = {name: (keys(pattern)[0].decode(), re.compile(pattern)) for name, pattern in FACTS.items()}
+_HINTS = tuple((re.compile(pattern), rule) for pattern, rule in HINTS)
 _VERSION = re.compile("|".join(VERSION))
 _TELLING = frozenset(
     key
@@ -124,6 +126,7 @@ _TELLING = frozenset(
         *VERSION,
         *DEATH,
         *KILLED,
+        *dict(HINTS),
         *map(re.escape, (*dict(MARKERS), *READY, *STOPPING, ENDED, AGAIN, "Traceback")),
     )
     for key in keys(pattern)[:1]
@@ -198,6 +201,8 @@ class _State:
     """Where it was raised: the innermost frame, as `file:function`."""
     death: Line | None = None
     """The engine, or the whole start, gave up here."""
+    hint: tuple[str, Line] | None = None
+    """What may have broken the start, unless something says more."""
     killed: Line | None = None
     """A shell said that the process ended by SIGKILL."""
 
@@ -454,6 +459,8 @@ class Reader:
             self._fatal = self._fatal or Evidence(line=line.number, text=line.text)
         if _KILLED.search(message) and self._ours(line.source):
             self._state.killed = line
+        if hint := next((rule for pattern, rule in _HINTS if pattern.search(message)), None):
+            self._state.hint = self._state.hint or (hint, line)
         stopped = any(text in line.text for text in STOPPING)
         if self.ready or self._serves:
             stopped = stopped or ENDED in line.text or line.text.startswith(BY_HAND)
@@ -550,6 +557,8 @@ class Reader:
             return self._answer(rule, values, [killed] if killed else self._last_lines())
         if daemon_error:
             shown = [*shown, clean(daemon_error.encode(), 1)]
+        if hint := self._hint():
+            return self._answer(hint[0], values | self._model(None), [hint[1]])
         ended_early = exit_code == 0 and not self.ready and not self._stopping
         if place := self._place():
             rule, said = place
@@ -564,6 +573,13 @@ class Reader:
                 values.pop("tail", None)
             return self._answer(UNEXPLAINED, values, [*shown, *self._last_lines()])
         return None
+
+    def _hint(self) -> tuple[Rule, Line] | None:
+        """The rule that a start points to which never got ready, and says no more."""
+        hint = self._failed.hint or self._start.hint
+        if hint is None or self.ready or self._serves or self._stopping:
+            return None
+        return next(((rule, hint[1]) for rule in self._rules if rule.id == hint[0]), None)
 
     def _model(self, named: str | None) -> dict[str, str]:
         """What remedies say of a model, `named` by the failure or else by the log: `repo` and `directory` are its name

@@ -126,6 +126,13 @@ COMPLAINTS: tuple[str, ...] = (
 )
 """A command complains: where no server has said anything, its words are all there is."""
 
+HINTS: tuple[tuple[str, str], ...] = (
+    (r"No platform detected, vLLM is running on UnspecifiedPlatform", "gpu-runtime-missing"),
+    (r"Exception happens when checking CUDA platform: NVML Shared Library Not Found", "gpu-runtime-missing"),
+    (r"Not enough free disk space to download the file", "disk-full"),
+)
+"""What a start may survive → the rule it points to, when it never got ready and nothing later says why."""
+
 KILLED: tuple[str, ...] = (r"^Killed\s*$", r"\d+ Killed\s+(?:vllm|python)", r"line \d+:\s+\d+ Killed\b")
 """A shell says that the process ended by SIGKILL: as good as its exit code, and no better. vLLM up to 0.9 killed itself
 this way after any exception of its engine."""

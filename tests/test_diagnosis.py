@@ -398,6 +398,25 @@ class TestHealthy:
         assert rule(f"{START}{READY}{error}\n{frame}\n") == "cuda-oom"
         assert rule(f"{START}{READY}{error}\n{frame}\nINFO 09-28 15:47:14 [x.py:1] goes on\n") is None
 
+    @pytest.mark.parametrize(
+        ("hint", "expected"),
+        [
+            (
+                "INFO 05-20 20:12:25 [__init__.py:252] No platform detected, vLLM is running on UnspecifiedPlatform\n",
+                "gpu",
+            ),
+            (
+                "file_download.py:798: UserWarning: Not enough free disk space to download the file. Needed: 9 MB\n",
+                "disk",
+            ),
+        ],
+    )
+    def test_what_a_start_may_survive_counts_when_it_says_no_more(self, hint: str, expected: str) -> None:
+        """Until it is ready, and unless something says what broke it."""
+        assert (rule(hint) or "").startswith(expected)
+        assert rule(hint + START + READY) is None
+        assert rule(hint + died(FREE)) == "gpu-memory-startup"
+
     def test_who_stopped_a_start_has_not_broken_it(self) -> None:
         """A signal while the engine starts ends in a traceback, too."""
         frame = '  File "/x/vllm/entrypoints/openai/api_server.py", line 1307, in signal_handler\n'
