@@ -1575,6 +1575,8 @@ RULES: tuple[Rule, ...] = (
             r"arange's range must be a power of 2",
             r"jit/kernel_runtime\.hpp",
             r"include file '(?P<what>[\w/.]+\.h)' not found",
+            r"detected while processing an MLIR pass pipeline",
+            r"Pipeline failed while executing",
         ),
         consequence_of=(
             "cuda-oom",

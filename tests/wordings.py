@@ -1630,6 +1630,8 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         ),
         "AssertionError: Inductor cache lookup failed. Please remove the cache directory and try again.",
         "RuntimeError: Failed to run autotuning code block: Triton Error",
+        "error: Failures have been detected while processing an MLIR pass pipeline",
+        "Pipeline failed while executing [`ConvertTritonGPUToLLVM` on 'builtin.module' operation]:",
     ),
     "engine-dead": (
         (
