@@ -405,6 +405,7 @@ RULES: tuple[Rule, ...] = (
             r"Only one usage of each socket address",
             r"didn't have free ports for the requested",
             r"Could not find open port after",
+            r"\bport_in_use\b",
         ),
         serving=True,
         cause=Text(

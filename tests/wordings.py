@@ -270,6 +270,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
             "listen tcp4 127.0.0.1:8000: bind: Only one usage of each socket address (protocol/network "
             "address/port) is normally"
         ),
+        "VLLM_PREFLIGHT_FAILED reason=port_in_use port=8001",
     ),
     "gpu-runtime-missing": (
         "Reason:           OutOfnvidia.com/gpu",
