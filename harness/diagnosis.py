@@ -7,7 +7,8 @@ How an answer is found:
    space does not count, and a wrapped message is put together again.
 3. *Decision.* Start-up hits are dropped when the engine got ready after all; while it serves, a hit counts only when
    the engine died of it or the rule says so. Of what is left, consequences yield to causes and the first cause wins.
-   Without a hit the exit state speaks; a failure nobody knows is `unexplained`.
+   Without a hit the exit state speaks, then the place where something was raised, then a hint of what a start may
+   survive; a failure nobody knows is `unexplained`.
 
 What is known of failures stands in `harness.rules`, of the course of a log in `harness.landmarks`; nothing here
 names one.
@@ -26,6 +27,7 @@ from itertools import islice
 from harness.landmarks import (
     AGAIN,
     BY_HAND,
+    CAME_UP,
     CLIENTS,
     COMPLAINTS,
     DEATH,
@@ -95,7 +97,7 @@ SIGKILLED = 137
 STOPPED_BY_HAND = (0, 130, 143)
 """Exit codes of a deployment that somebody stopped: clean, SIGINT, SIGTERM."""
 
-_EXCEPTION = re.compile(r"(?:[A-Za-z_][\w.]*\.)?[A-Z]\w*(?:Error|Exception|Interrupt|Exit)\b(?::|$)")
+_EXCEPTION = re.compile(r"(?:[A-Za-z_][\w.]*\.)?[A-Z]\w*(?:Error|Exception|Interrupt|Exit)(?:_\w+)?(?::|$)")
 
 
 @cache
@@ -110,6 +112,8 @@ def _known(rules: tuple[Rule, ...]) -> dict[bytes, tuple[bytes, ...]]:
 
 _NOISE = re.compile("|".join(f"(?:{pattern})" for pattern in NOISE))
 _DEATH = re.compile("|".join(DEATH))
+_BY_HAND = re.compile(BY_HAND)
+_CAME_UP = re.compile(CAME_UP)
 _COMPLAINTS = re.compile("|".join(COMPLAINTS))
 _KILLED = re.compile("|".join(KILLED))
 _SERVES = re.compile("|".join(SERVES))
@@ -151,11 +155,12 @@ _FRAME = re.compile(rb'File "([^"\n]+)", line \d+, in (<?\w+>?)')
 _UNFINISHED = re.compile(rb"Traceback \(most recent|" + _FRAME.pattern)
 """What the last lines of a log have that stops in the midst of a traceback."""
 _WRITES = re.compile(
-    rb"(?:INFO|WARNING|ERROR) \d\d-\d\d \d\d:\d\d:\d\d[.\d]* \[[\w./-]+\.py:\d+\]|File \"[^\"\n]*/vllm/|\bvllm: error: "
+    rb"(?:INFO|WARNING|ERROR) \d\d-\d\d \d\d:\d\d:\d\d[.\d]* \[[\w./-]+\.py:\d+\]"
+    rb"|(?:-packages|/vllm)/vllm/[\w/]+\.py\", line|\bvllm: error: "
 )
-"""What vLLM alone writes: who wrote it is the deployment."""
-_NAMED = re.compile(rb"^[^\s|]*vllm\S*(?=\s+\|)|\[pod/[^\]]*vllm|\bvllm[\w.-]*(?=\[\d+\]: )", re.MULTILINE)
-"""A writer with vLLM in its name."""
+"""What vLLM writes: who wrote it is the deployment."""
+_CHAINED = re.compile(rb"During handling of the above exception|was the direct cause of the following exception")
+_REFUSED = re.compile(r"\b(?:vllm(?: \w+)?|\w+\.py): error: ")
 _NATIVE = re.compile(rb"\bframe #\d+: ")
 """A frame of a native stack, as PyTorch prints it."""
 
@@ -239,12 +244,20 @@ class Reader:
         self._json = False
         self._begun = False
         self._sources: set[str] = set()
-        """Who writes what vLLM writes; empty as long as nothing tells."""
+        """Who announced phases of a start."""
+        self._likely: set[str] = set()
+        """Who writes what vLLM writes: the deployment as long as nobody announced a phase."""
+        self._servers: set[str] = set()
+        """Who answers requests, be it the deployment or another service: a traceback of theirs is one request's."""
         self._writers: set[str] = set()
         """Everybody who wrote before that was known."""
         self._fatal: Evidence | None = None
         self._told = False
         self._seeking = False
+        self._chained = False
+        """The traceback that is read is followed by another one, of the same error."""
+        self._raiser = ""
+        """Who writes it."""
         self._head = 0
         self._sought = 0
         self._spared = 0
@@ -307,14 +320,14 @@ class Reader:
         self.lines += data.count(b"\n")
         data = self._context + data
         self._wrapping.measure(data[fresh:])
-        if not self._sources and first < WRITERS_KNOWN:
-            self._sources = _deployment(data)
+        if not self._sources and not self._likely and first < WRITERS_KNOWN:
+            self._likely = _writers_of_vllm(data)
             self._writers |= {clean(raw).source for raw in data[fresh:].split(b"\n", WRITERS_LINES)[:WRITERS_LINES]}
         broken = dict(broken_words(data))
         words = set(shapes(data).translate(SPACED).split())
         words.update(word.translate(None, DIGITS) for word in broken.values())
         wanted: dict[int, set[Sign | None]] = {}
-        for start in islice(lines_with(data, BY_HAND.encode()), SERVING_LINES):
+        for start in islice(lines_with(data, b"^C"), SERVING_LINES):
             wanted.setdefault(start, set()).add(None)
         for key, signs in self._of_interest(words):
             for start in islice(lines_with(data, key), SERVING_LINES if key in _SERVING else None):
@@ -367,19 +380,24 @@ class Reader:
         if line is not None and starting and number >= self._sought:
             end = end_of(data, start)
             if data.find(_TRACEBACK, start, end) >= 0 or _FRAME.search(data, start, end):
-                self._seek(data, start, number)
+                if self._ours(line.source):
+                    self._seek(data, start, number)
             else:
                 self._crash(as_one(whole) if len(whole) > 1 else line)
 
     def _seek(self, data: bytes, start: int, number: int) -> None:
         """Find the line that ends a traceback, here or in the next block."""
         if not self._seeking:
-            above = data.rfind(b"\n", 0, max(start - 1, 0)) + 1
-            self._seeking, self._harmless = True, _HARMLESS.search(data, above, start) is not None
+            self._seeking, self._chained, self._raiser = True, False, line_at(data, start, number).source
+            self._harmless = self._is_harmless(data, start)
         for _ in range(SEEK_LINES):
             end = data.find(b"\n", start) + 1 or len(data)
             if start >= len(data):
                 return
+            if _CHAINED.search(data, start, end):
+                self._chained = True
+            elif data.find(_TRACEBACK, start, end) >= 0:
+                self._harmless = self._harmless if self._chained else self._is_harmless(data, start)
             if frame := _FRAME.search(data, start, end):
                 self._frame = b":".join(frame.groups()).decode("utf-8", "replace")
             elif data.find(b'File "', start, end) >= 0:  # a terminal broke the innermost frame so far
@@ -390,16 +408,24 @@ class Reader:
                     number += 1
                     break
             start, number = end, number + 1
-        self._seeking, self._sought = False, number
+        self._seeking, self._harmless, self._sought = False, False, number
+
+    @staticmethod
+    def _is_harmless(data: bytes, start: int) -> bool:
+        """Whether the traceback at `start` is one of those that ended nothing."""
+        return _HARMLESS.search(data, data.rfind(b"\n", 0, max(start - 1, 0)) + 1, start) is not None
 
     def _crash(self, line: Line) -> bool:
         """Whether a line ends a traceback; keep it when it says more than that there was one."""
         if not _EXCEPTION.match(line.message) or line.level in QUIET or not self._ours(line.source):
             return False
+        if self._seeking and line.source not in (self._raiser, ""):
+            return False
         known = any(pattern.search(line.message) for pattern in (_NOISE, _DEATH)) or _REQUESTS.search(line.text)
         stopped = any(text in line.message for text in STOPPING)
         foreign = self._harmless or _CLIENTS.search(self._frame)
-        if not (known or stopped or foreign or (_dead(line.message) if self.ready else self._serves)):
+        served = self._serves or line.source in self._servers
+        if not (known or stopped or foreign or (_dead(line.message) if self.ready else served)):
             self._state.crash, self._state.frame = line, self._frame
         self._spared = line.number if self._harmless else self._spared
         self._frame, self._harmless = "", False
@@ -427,28 +453,36 @@ class Reader:
         message = line.message
         if message.startswith("Traceback"):
             self._head = line.number
-        started = bool(self._stopping) and AGAIN in message
+        again = bool(self._stopping) and AGAIN in message and self._itself(line.source)
+        started = again
         if found := _VERSION.search(line.text):
             self.vllm_version = next((group for group in found.groups() if group), None)
             started = started or "engine" not in found[0]
         phase = MARKERS[0][1] if started else next((name for text, name in MARKERS if text in message), None)
         listens = any(text in message for text in READY)
-        if not self._ours(line.source) and (phase is None or started or listens):  # others have the same server
-            return
-        if listens and not self._itself(line.source):
-            phase, listens = None, False
-        if phase is not None:
+        if listens or phase is None or again:  # others have the same server: what it says tells nobody's name
+            if not self._ours(line.source):
+                return
+            if listens and not self._itself(line.source):
+                phase, listens = None, False
+        else:
             self._sources.add(line.source)
+        if phase is not None:
             if phase == MARKERS[0][1] and (self._start.death or self._start.hits or self.ready or self._stopping):
                 self._previous = self._start if self._start.hits or self._start.death else self._previous
                 self._start, self._serve, self.ready, self._stopping = _State(), _State(), False, 0
+            elif phase != MARKERS[0][1]:
+                self._start.hint = None
             self._serves = self._serves and phase != MARKERS[0][1]
             if self.phase != phase and len(self.phases) < MAX_PHASES:
                 self.phases.append(Phase(name=phase, line=line.number, text=line.text))
         for name, (word, pattern) in _FACTS.items():
             if word in message and (found := pattern.search(message)):
                 self.facts[name] = found[1]
-        if _SERVES.search(message) and self._itself(line.source):
+        serves = _SERVES.search(message) is not None
+        if serves:
+            self._servers.add(line.source)
+        if serves and self._itself(line.source):
             self._serves = True
             self._start.crash = self._start.crash if self.phases else None
         if listens:
@@ -457,13 +491,13 @@ class Reader:
         if not self._stopping and _DEATH.search(message) and not _NOISE.search(message):
             self._state.death = self._state.death or line
             self._fatal = self._fatal or Evidence(line=line.number, text=line.text)
-        if _KILLED.search(message) and self._ours(line.source):
+        if _KILLED.search(message):
             self._state.killed = line
         if hint := next((rule for pattern, rule in _HINTS if pattern.search(message)), None):
             self._state.hint = self._state.hint or (hint, line)
         stopped = any(text in line.text for text in STOPPING)
         if self.ready or self._serves:
-            stopped = stopped or ENDED in line.text or line.text.startswith(BY_HAND)
+            stopped = stopped or ENDED in line.text or _BY_HAND.match(line.text) is not None
         if stopped and message.startswith("KeyboardInterrupt"):
             self._retract()
         if stopped and not self._state.death:
@@ -557,8 +591,6 @@ class Reader:
             return self._answer(rule, values, [killed] if killed else self._last_lines())
         if daemon_error:
             shown = [*shown, clean(daemon_error.encode(), 1)]
-        if hint := self._hint():
-            return self._answer(hint[0], values | self._model(None), [hint[1]])
         ended_early = exit_code == 0 and not self.ready and not self._stopping
         if place := self._place():
             rule, said = place
@@ -567,6 +599,8 @@ class Reader:
                 return answer
             cause = Text(en=f"{answer.cause.en} ({said})", zh_tw=f"{answer.cause.zh_tw}（{said}）")
             return answer.model_copy(update={"cause": cause})
+        if hint := self._hint():
+            return self._answer(hint[0], values | self._model(None), [hint[1]])
         if shown or ended_early or self._crashed(exit_code):
             if first := next((line.message for line in shown if not _DEATH.search(line.message)), ""):
                 values["first"] = _short(first.split("\n")[0])
@@ -575,7 +609,7 @@ class Reader:
         return None
 
     def _hint(self) -> tuple[Rule, Line] | None:
-        """The rule that a start points to which never got ready, and says no more."""
+        """The rule that a start points to which came no further, and says no more."""
         hint = self._failed.hint or self._start.hint
         if hint is None or self.ready or self._serves or self._stopping:
             return None
@@ -610,7 +644,7 @@ class Reader:
     def _unknown(self) -> list[Line]:
         """The lines that show a failed start no rule knows."""
         told = self.phases or self.ready or self._serves or self.vllm_version or self._state.killed or self._stopping
-        said = None if told else next((line for line in self._last_lines() if _COMPLAINTS.search(line.text)), None)
+        said = None if told else _complaint(self._last_lines())
         lines = () if self.ready else (self._raised[0], self._failed.death or said)
         return [line for line in lines if line is not None and self._ours(line.source)]
 
@@ -647,17 +681,20 @@ class Reader:
                 hits = [hit for hit in hits if hit.rule.id != DEATH_RULE or hit.groups]
             ended = self._start.death or self._cut or self._crashed(exit_code) or oom_killed
             if self._serves and not ended and all(hit.rule.id != DEATH_RULE for hit in hits):
-                hits = [hit for hit in hits if hit.rule.serving or hit.rule.stage is not Stage.START]
+                hits = [hit for hit in hits if hit.rule.serving or hit.rule.stage is not Stage.START or _usage(hit)]
         yield from (hit for hit in hits if self._ours(hit.source) or hit.source in HOST_SOURCES)
 
     def _ours(self, source: str) -> bool:
         """Whether a writer is the deployment, where several write into one log."""
-        return not self._sources or source in self._sources or not source or "vllm" in source.lower()
+        who = self._sources or self._likely
+        return not who or source in who or not source or "vllm" in source.lower()
 
     def _itself(self, source: str) -> bool:
-        """Whether a writer is the very one that was seen to write what vLLM writes, or the only one there is."""
-        if self._sources - {""}:
-            return source in self._sources
+        """Whether a writer is the very one: it was seen to write what vLLM writes, has its name, or is the only one."""
+        if (who := self._sources or self._likely) - {""}:
+            return source in who
+        if any("vllm" in writer.lower() for writer in self._writers):
+            return "vllm" in source.lower()
         return not source or not self._writers - {source, ""}
 
     def _counts(self, hit: Hit, crashed: bool) -> bool:
@@ -691,17 +728,25 @@ class Reader:
         )
 
 
-def _deployment(data: bytes) -> set[str]:
-    """Who writes vLLM's lines in a log of several writers: known by what it writes, or else by its name."""
-    for sign in (_WRITES, _NAMED):
-        starts = {data.rfind(b"\n", 0, found.start()) + 1 for found in islice(sign.finditer(data), SERVING_LINES)}
-        if sources := {line_at(data, start, 0).source for start in starts}:
-            return sources
-    return set()
+def _writers_of_vllm(data: bytes) -> set[str]:
+    """Who writes vLLM's lines in a log of several writers; empty when nothing tells."""
+    starts = {data.rfind(b"\n", 0, found.start()) + 1 for found in islice(_WRITES.finditer(data), SERVING_LINES)}
+    return {line_at(data, start, 0).source for start in starts}
 
 
 def _once(lines: Iterable[Line]) -> list[Line]:
     return list({line.number: line for line in lines}.values())
+
+
+def _complaint(lines: list[Line]) -> Line | None:
+    """The first line in which a command complains, of those after which nothing came up."""
+    first = next((at + 1 for at in reversed(range(len(lines))) if _CAME_UP.search(lines[at].text)), 0)
+    return next((line for line in lines[first:] if line.level not in QUIET and _COMPLAINTS.search(line.text)), None)
+
+
+def _usage(hit: Hit) -> bool:
+    """Whether a command refused its arguments: no request does that."""
+    return _REFUSED.search(hit.lines[0].text) is not None
 
 
 def _dead(message: str) -> bool:

@@ -31,8 +31,8 @@ SERVES: tuple[str, ...] = (
     r", in run_endpoint_function\b",
     r", in wrapped_app\b",
     r"/starlette/middleware/",
-    r"/fastapi/routing\.py\b",
-    r"/vllm/entrypoints/\S+, line \d+, in (?:_?create_|_?preprocess_|_?render_|\w+_generator\b)",
+    r"/fastapi/routing\.py\", line \d+, in (?:app|run_endpoint_function|serialize_response)\b",
+    r"/vllm/entrypoints/\S+, line \d+, in (?:\w+_generator\b|_?create_(?:chat|completion|responses|embedding|score))",
     r"Error in extracting tool call",
     r"Processed prompts: +\d+%",
     r"\"(?:GET|POST) /\S* HTTP/1\.[01]\" \d{3}",
@@ -76,8 +76,9 @@ STOPPING: tuple[str, ...] = (
 )
 """Somebody stopped the deployment: what a log says after these is no failure, unless the engine had died before."""
 
-BY_HAND = "^C"
-"""A terminal shows so that somebody interrupted what runs in it; what follows on the line was written after that."""
+BY_HAND = r"\^C(?:\(\w+ |INFO|WARNING|ERROR)"
+"""A terminal shows so that somebody interrupted what runs in it, and that wrote on. A `^C` alone may have ended no more
+than somebody's look at the log."""
 
 ENDED = "Shutdown initiated (timeout="
 """The engine was told to end: a stop while it serves. The server of a start that fails ends its engine as well."""
@@ -112,26 +113,29 @@ DEATH: tuple[str, ...] = (
 COMPLAINTS: tuple[str, ...] = (
     r"^\s*(?:docker|podman|nerdctl|kubectl|docker-compose): ",
     r"^\s*(?:Error(?: response| from server|:)|ERROR: |error: |FATAL?\b|fatal: |panic: |Failed to )",
-    r"^\s*[\w./-]+: (?:error: |unrecognized option|\(\d+\) |line \d+: )",
+    r"^\s*[\w./-]+: (?:error: |unrecognized option|line \d+: )",
     r"^\s*[\w./-]+: .*: (?:Permission denied|Read-only file system|Operation not permitted|No such file or directory"
     r"|Not a directory|Is a directory|Connection refused|Cannot allocate memory|command not found|not found)$",
     r"^\s*\[ERROR\] ",
-    r"^\s*E\d{4} \d\d:\d\d:\d\d\.\d+ ",
+    r"^\s*E\d{4} \d\d:\d\d:\d\d\.\d+ .*\.go:\d+\]",
     r"^\s*Warning\s+(?:Failed\w*|BackOff|Evicted)\s",
     r"^\s*(?:Reason:\s+(?:Error|CrashLoopBackOff|Evicted|OutOf\w+)|Exit Code:\s+[1-9])",
     r"\b(?:exited (?:unexpectedly )?with (?:exit )?code:?|exit(?: code|:)?|code=exited, status=) ?[1-9]",
     r"\bFailed with result '|\bfailed because the control process\b|\bDependency failed for\b",
-    r"\b(?:is|was) (?:forbidden|invalid|refused|not running|not set)\b(?!\.)",
+    r"\b(?:is|was) (?:forbidden|invalid|refused|not running)\b",
     r"\bblocked for more than \d+ seconds\b",
 )
 """A command complains: where no server has said anything, its words are all there is."""
 
 HINTS: tuple[tuple[str, str], ...] = (
     (r"No platform detected, vLLM is running on UnspecifiedPlatform", "gpu-runtime-missing"),
-    (r"Exception happens when checking CUDA platform: NVML Shared Library Not Found", "gpu-runtime-missing"),
     (r"Not enough free disk space to download the file", "disk-full"),
+    (r"Cache directory not found: ", "hf-missing"),
 )
-"""What a start may survive → the rule it points to, when it never got ready and nothing later says why."""
+"""What a start may survive → the rule it points to, when it came no further and nothing says more."""
+
+CAME_UP = r"\bNormal\s+(?:Scheduled|Started)\b"
+"""Kubernetes tells that what it complained of before is over."""
 
 KILLED: tuple[str, ...] = (r"^Killed\s*$", r"\d+ Killed\s+(?:vllm|python)", r"line \d+:\s+\d+ Killed\b")
 """A shell says that the process ended by SIGKILL: as good as its exit code, and no better. vLLM up to 0.9 killed itself

@@ -114,6 +114,10 @@ class TestRootCause:
         assert rule("Error: the frobnicator has no frobs\n") == "unexplained"
         assert rule("FATA[0000] the frobnicator has no frobs\n") == "unexplained"
         assert rule("frobnicate: /frobs/7: Not a directory\n") == "unexplained"
+        assert rule("  Warning  FailedScheduling  6m  default-scheduler  no frobs\n") == "unexplained"
+        assert (
+            rule("  Warning  FailedScheduling  6m  s  no frobs\n  Normal   Scheduled  5m  s  assigned vllm\n") is None
+        )
         assert rule(START + "Error: the frobnicator has no frobs\n") is None
         assert rule("the frobnicator has no frobs\n") is None
 
@@ -416,6 +420,9 @@ class TestHealthy:
         assert (rule(hint) or "").startswith(expected)
         assert rule(hint + START + READY) is None
         assert rule(hint + died(FREE)) == "gpu-memory-startup"
+        assert (
+            rule(hint + START + "INFO 09-28 15:48:00 [gpu_worker.py:298] Available KV cache memory: 9.1 GiB\n") is None
+        )
 
     def test_who_stopped_a_start_has_not_broken_it(self) -> None:
         """A signal while the engine starts ends in a traceback, too."""
@@ -509,6 +516,44 @@ class TestHealthy:
         lines = [head, "Traceback (most recent call last):", f"  {frame}", "    check()", raised]
         assert rule(START + "".join(f"{tag}{line}\n" for line in lines)) is None
         assert rule(START + "".join(f"{tag}{line}\n" for line in lines[1:])) is not None
+        assert rule(START + "".join(f"{tag}{line}\n" for line in lines) + died(FREE)) == "gpu-memory-startup"
+
+    def test_another_services_harmless_traceback_hides_nothing(self) -> None:
+        """Its end is not looked for in the engine's lines."""
+        theirs = (
+            "--- Logging error ---",
+            "Traceback (most recent call last):",
+            "TypeError: not all arguments converted",
+        )
+        ours = [f"inference-1 | {line}" for line in died(FREE).splitlines()]
+        for at in (0, 3):
+            mixed = [*ours[:at], *(f"webui-1     | {line}" for line in theirs), *ours[at:]]
+            assert rule("\n".join(mixed)) == "gpu-memory-startup"
+
+    @pytest.mark.parametrize(
+        ("before", "failure", "expected"),
+        [
+            (
+                'File "/usr/lib/python3.12/dist-packages/vllm/entrypoints/x.py", line 9, in create_server_socket',
+                "PermissionError: [Errno 13] Permission denied",
+                "permission-denied",
+            ),
+            (
+                'File "/usr/lib/python3.12/dist-packages/fastapi/routing.py", line 134, in merged_lifespan',
+                "PermissionError: [Errno 13] Permission denied: '/etc/keys'",
+                "permission-denied",
+            ),
+            (
+                'INFO:     10.0.0.5:5 - "POST /v1/completions HTTP/1.1" 200 OK',
+                "vllm: error: unrecognized arguments: --x",
+                "bad-flag",
+            ),
+        ],
+    )
+    def test_what_no_request_does_is_a_failed_start(self, before: str, failure: str, expected: str) -> None:
+        """Although frames of the server, or an earlier engine's requests, stand before it."""
+        head = "Traceback (most recent call last):\n  " if before.startswith("File") else ""
+        assert rule(f"{head}{before}\n{failure}\n") == expected
 
     def test_a_clients_traceback_is_not_the_engines(self) -> None:
         """Both wrote into one terminal."""
@@ -552,6 +597,8 @@ class TestHealthy:
         dead = "ERROR 08-27 11:13:59 [core_client.py:562] Engine core proc EngineCore_0 died unexpectedly"
         assert rule(f"{START}{READY}^C{dead}, shutting down client.\n") is None
         assert rule(f"{START}{READY}{dead}, shutting down client.\n") == "engine-dead"
+        looked = f"{START}{READY}^C\nme@spark:~$ docker logs --tail 4 vllm\n"
+        assert rule(f"{looked}{dead}, shutting down client.\n") == "engine-dead"
 
     def test_a_stop_by_hand_leaves_tracebacks_behind(self) -> None:
         """SIGTERM: the engine goes first and the API server reports it dead."""
@@ -562,6 +609,18 @@ class TestHealthy:
         )
         assert rule(START + READY + log, exit_code=0) is None
         assert rule(START + "KeyboardInterrupt\n" + WRAPPER, exit_code=130) is None
+
+    def test_who_was_ready_first_is_not_taken_for_the_engine(self) -> None:
+        """However the log comes in: vLLM's own first line tells who it is."""
+        web = (
+            "web-1 | INFO:     Application startup complete.\n"
+            + 'web-1 | INFO:     1.2.3.4:5 - "GET / HTTP/1.1" 200 OK\n' * 300
+        )
+        ours = "".join(f"inference-1 | {line}\n" for line in died(FREE).splitlines())
+        assert rule(web + ours) == "gpu-memory-startup"
+        found = diagnose(f"{line}\n" for line in (web + ours).splitlines())
+        assert found is not None
+        assert found.rule == "gpu-memory-startup"
 
     def test_another_containers_error_is_not_vllms(self) -> None:
         """Interleaved containers of one compose project."""

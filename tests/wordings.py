@@ -1810,11 +1810,6 @@ WORDINGS: dict[str, tuple[str, ...]] = {
     ),
     "bind-mount-missing": (
         (
-            "Warning  FailedScheduling  48s (x2 over 50s)  default-scheduler  0/1 nodes are available: pod has "
-            "unbound immediate PersistentVolumeClaims. preemption: 0/1 nodes are available: 1 Preemption is "
-            "not helpful for scheduling."
-        ),
-        (
             "Warning  FailedMount  15s (x2 over 2m30s)  kubelet            Unable to attach or mount volumes: "
             "unmounted volumes=[hf-cache], unattached volumes=[hf-cache dshm kube-api-access-7mb9n]: timed out "
             "waiting for the condition"
