@@ -212,7 +212,7 @@ NOISE: tuple[str, ...] = (
     r"Received request ",
     r"\bprompt: ['\"]",
     r"HTTP/1\.[01]\" \d{3}",
-    r"DeprecationWarning|FutureWarning|UserWarning|CancelledError|BrokenPipeError",
+    r"DeprecationWarning|FutureWarning|UserWarning|CancelledError|BrokenPipeError|Python is likely shutting down",
     r"Cannot use FA version",
     r"NCCL WARN Call to bind failed",
     r"^\s*(?:\d+ )?(?:import|from|print|raise|return|if|logger|except)\b",
