@@ -71,6 +71,8 @@ SEEK_LINES = 400
 """Lines of one traceback that are read to find its end."""
 FRAME_LINES = 4
 """Lines of one frame of a traceback: the place, which a terminal may have broken, the source, what is wrong in it."""
+CHAIN_LINES = 4
+"""Lines from the end of a traceback to the head of the one it is chained to."""
 SERVING_LINES = 50
 """Lines of one block that are read to see whether the engine serves."""
 WRITERS_LINES = 200
@@ -154,13 +156,10 @@ _FRAME = re.compile(rb'File "([^"\n]+)", line \d+, in (<?\w+>?)')
 """A frame of a Python traceback: the file and the function."""
 _UNFINISHED = re.compile(rb"Traceback \(most recent|" + _FRAME.pattern)
 """What the last lines of a log have that stops in the midst of a traceback."""
-_WRITES = re.compile(
-    rb"(?:INFO|WARNING|ERROR) \d\d-\d\d \d\d:\d\d:\d\d[.\d]* \[[\w./-]+\.py:\d+\]"
-    rb"|(?:-packages|/vllm)/vllm/[\w/]+\.py\", line|\bvllm: error: "
-)
-"""What vLLM writes: who wrote it is the deployment."""
 _CHAINED = re.compile(rb"During handling of the above exception|was the direct cause of the following exception")
+"""Stands between two tracebacks of one error."""
 _REFUSED = re.compile(r"\b(?:vllm(?: \w+)?|\w+\.py): error: ")
+"""How Python's argument parser refuses a command line."""
 _NATIVE = re.compile(rb"\bframe #\d+: ")
 """A frame of a native stack, as PyTorch prints it."""
 
@@ -244,9 +243,7 @@ class Reader:
         self._json = False
         self._begun = False
         self._sources: set[str] = set()
-        """Who announced phases of a start."""
-        self._likely: set[str] = set()
-        """Who writes what vLLM writes: the deployment as long as nobody announced a phase."""
+        """Who announced phases of a start: the deployment."""
         self._servers: set[str] = set()
         """Who answers requests, be it the deployment or another service: a traceback of theirs is one request's."""
         self._writers: set[str] = set()
@@ -254,10 +251,8 @@ class Reader:
         self._fatal: Evidence | None = None
         self._told = False
         self._seeking = False
-        self._chained = False
-        """The traceback that is read is followed by another one, of the same error."""
         self._raiser = ""
-        """Who writes it."""
+        """Who writes the traceback that is read."""
         self._head = 0
         self._sought = 0
         self._spared = 0
@@ -320,8 +315,7 @@ class Reader:
         self.lines += data.count(b"\n")
         data = self._context + data
         self._wrapping.measure(data[fresh:])
-        if not self._sources and not self._likely and first < WRITERS_KNOWN:
-            self._likely = _writers_of_vllm(data)
+        if not self._sources and first < WRITERS_KNOWN:
             self._writers |= {clean(raw).source for raw in data[fresh:].split(b"\n", WRITERS_LINES)[:WRITERS_LINES]}
         broken = dict(broken_words(data))
         words = set(shapes(data).translate(SPACED).split())
@@ -388,16 +382,13 @@ class Reader:
     def _seek(self, data: bytes, start: int, number: int) -> None:
         """Find the line that ends a traceback, here or in the next block."""
         if not self._seeking:
-            self._seeking, self._chained, self._raiser = True, False, line_at(data, start, number).source
-            self._harmless = self._is_harmless(data, start)
+            self._seeking, self._raiser = True, line_at(data, start, number).source
         for _ in range(SEEK_LINES):
             end = data.find(b"\n", start) + 1 or len(data)
             if start >= len(data):
                 return
-            if _CHAINED.search(data, start, end):
-                self._chained = True
-            elif data.find(_TRACEBACK, start, end) >= 0:
-                self._harmless = self._harmless if self._chained else self._is_harmless(data, start)
+            if data.find(_TRACEBACK, start, end) >= 0:
+                self._harmless = self._is_harmless(data, start, number)
             if frame := _FRAME.search(data, start, end):
                 self._frame = b":".join(frame.groups()).decode("utf-8", "replace")
             elif data.find(b'File "', start, end) >= 0:  # a terminal broke the innermost frame so far
@@ -410,10 +401,13 @@ class Reader:
             start, number = end, number + 1
         self._seeking, self._harmless, self._sought = False, False, number
 
-    @staticmethod
-    def _is_harmless(data: bytes, start: int) -> bool:
-        """Whether the traceback at `start` is one of those that ended nothing."""
-        return _HARMLESS.search(data, data.rfind(b"\n", 0, max(start - 1, 0)) + 1, start) is not None
+    def _is_harmless(self, data: bytes, start: int, number: int) -> bool:
+        """Whether the traceback at `start` is one of those that ended nothing, or goes on from one."""
+        above = start
+        for _ in range(CHAIN_LINES):
+            above = data.rfind(b"\n", 0, max(above - 1, 0)) + 1
+        chained = number - self._spared <= CHAIN_LINES and _CHAINED.search(data, above, start)
+        return bool(chained or _HARMLESS.search(data, data.rfind(b"\n", 0, max(start - 1, 0)) + 1, start))
 
     def _crash(self, line: Line) -> bool:
         """Whether a line ends a traceback; keep it when it says more than that there was one."""
@@ -643,7 +637,7 @@ class Reader:
 
     def _unknown(self) -> list[Line]:
         """The lines that show a failed start no rule knows."""
-        told = self.phases or self.ready or self._serves or self.vllm_version or self._state.killed or self._stopping
+        told = self.phases or self.ready or self._serves or self.vllm_version or self._state.killed
         said = None if told else _complaint(self._last_lines())
         lines = () if self.ready else (self._raised[0], self._failed.death or said)
         return [line for line in lines if line is not None and self._ours(line.source)]
@@ -686,13 +680,12 @@ class Reader:
 
     def _ours(self, source: str) -> bool:
         """Whether a writer is the deployment, where several write into one log."""
-        who = self._sources or self._likely
-        return not who or source in who or not source or "vllm" in source.lower()
+        return not self._sources or source in self._sources or not source or "vllm" in source.lower()
 
     def _itself(self, source: str) -> bool:
-        """Whether a writer is the very one: it was seen to write what vLLM writes, has its name, or is the only one."""
-        if (who := self._sources or self._likely) - {""}:
-            return source in who
+        """Whether a writer is the very one: it announced a start, has vLLM in its name, or is the only one."""
+        if self._sources - {""}:
+            return source in self._sources
         if any("vllm" in writer.lower() for writer in self._writers):
             return "vllm" in source.lower()
         return not source or not self._writers - {source, ""}
@@ -726,12 +719,6 @@ class Reader:
             evidence=tuple(Evidence(line=line.number, text=line.text) for line in _once(lines)),
             vllm_version=self.vllm_version,
         )
-
-
-def _writers_of_vllm(data: bytes) -> set[str]:
-    """Who writes vLLM's lines in a log of several writers; empty when nothing tells."""
-    starts = {data.rfind(b"\n", 0, found.start()) + 1 for found in islice(_WRITES.finditer(data), SERVING_LINES)}
-    return {line_at(data, start, 0).source for start in starts}
 
 
 def _once(lines: Iterable[Line]) -> list[Line]:

@@ -31,7 +31,7 @@ SERVES: tuple[str, ...] = (
     r", in run_endpoint_function\b",
     r", in wrapped_app\b",
     r"/starlette/middleware/",
-    r"/fastapi/routing\.py\", line \d+, in (?:app|run_endpoint_function|serialize_response)\b",
+    r"/fastapi/routing\.py\", line \d+, in (?:app|serialize_response)\b",
     r"/vllm/entrypoints/\S+, line \d+, in (?:\w+_generator\b|_?create_(?:chat|completion|responses|embedding|score))",
     r"Error in extracting tool call",
     r"Processed prompts: +\d+%",
@@ -72,7 +72,6 @@ STOPPING: tuple[str, ...] = (
     "KeyboardInterrupt",
     "Received SIGTERM",
     "trigger received signal=SIG",
-    "CANCELLED AT",
 )
 """Somebody stopped the deployment: what a log says after these is no failure, unless the engine had died before."""
 
@@ -113,7 +112,7 @@ DEATH: tuple[str, ...] = (
 COMPLAINTS: tuple[str, ...] = (
     r"^\s*(?:docker|podman|nerdctl|kubectl|docker-compose): ",
     r"^\s*(?:Error(?: response| from server|:)|ERROR: |error: |FATAL?\b|fatal: |panic: |Failed to )",
-    r"^\s*[\w./-]+: (?:error: |unrecognized option|line \d+: )",
+    r"^\s*[\w./-]+: (?:error: (?!\*\*\* .* CANCELLED AT \S+ \*\*\*)|unrecognized option|line \d+: )",
     r"^\s*[\w./-]+: .*: (?:Permission denied|Read-only file system|Operation not permitted|No such file or directory"
     r"|Not a directory|Is a directory|Connection refused|Cannot allocate memory|command not found|not found)$",
     r"^\s*\[ERROR\] ",

@@ -114,10 +114,14 @@ class TestRootCause:
         assert rule("Error: the frobnicator has no frobs\n") == "unexplained"
         assert rule("FATA[0000] the frobnicator has no frobs\n") == "unexplained"
         assert rule("frobnicate: /frobs/7: Not a directory\n") == "unexplained"
+        assert rule("kernel: INFO: task VLLM::EngineCor:18 blocked for more than 120 seconds.\n") == "unexplained"
         assert rule("  Warning  FailedScheduling  6m  default-scheduler  no frobs\n") == "unexplained"
         assert (
             rule("  Warning  FailedScheduling  6m  s  no frobs\n  Normal   Scheduled  5m  s  assigned vllm\n") is None
         )
+        cancelled = "slurmstepd: error: *** STEP 9.8 ON spark-1 CANCELLED AT 2026-07-16T17:59:04"
+        assert rule(f"{cancelled} ***\n") is None
+        assert rule(f"{cancelled} DUE TO NODE FAILURE, SEE SLURMCTLD LOG FOR DETAILS ***\n") == "unexplained"
         assert rule(START + "Error: the frobnicator has no frobs\n") is None
         assert rule("the frobnicator has no frobs\n") is None
 
@@ -309,6 +313,8 @@ HEALTHY_LINES = [
     "[Gloo] Rank 0 is connected to 0 peer ranks. Expected number of connected peer ranks is : 0",
     "",
     "2025-11-20 10:15:02,065 - ERROR - flashinfer.jit: [Autotuner]: Skipping tactic 31: CUDA out of memory",
+    "Error while downloading from https://huggingface.co/x: HTTPSConnectionPool(host='huggingface.co', port=443): "
+    "Read timed out.",
     "Ignored error while writing commit hash to /models/refs/main: [Errno 30] Read-only file system",
     "Could not cache non-existence of file. Will ignore error and continue. Error: [Errno 13] Permission denied",
     "'[Errno -3] Temporary failure in name resolution' thrown while requesting HEAD https://huggingface.co/Qwen/Qwen3-8B",
@@ -518,6 +524,64 @@ class TestHealthy:
         assert rule(START + "".join(f"{tag}{line}\n" for line in lines[1:])) is not None
         assert rule(START + "".join(f"{tag}{line}\n" for line in lines) + died(FREE)) == "gpu-memory-startup"
 
+    def test_a_harmless_traceback_has_one_end(self) -> None:
+        """What is chained to it belongs to it; another one does not, nor what stands long after one without end."""
+        head = "ERROR 11-20 10:12:03 [utils.py:88] "
+        caught = [f"{head}Error saving model info cache.", f"{head}Traceback (most recent call last):"]
+        first = [f"{head}KeyError: 'x'", f"{head}During handling of the above exception, another exception occurred:"]
+        second = [f"{head}Traceback (most recent call last):", f"{head}OSError: [Errno 28] No space left on device"]
+        assert rule(START + "\n".join([*caught, *first, *second]) + "\n") is None
+        assert rule(START + "\n".join([*caught, *second]) + "\n") == "disk-full"
+        endless = "\n".join([*caught, *[f"{head}  and on"] * 500])
+        assert rule(f"{START}{endless}\nValueError: the frobnicator has no frobs\n") == "unexplained"
+
+    def test_an_exceptions_name_may_go_on(self) -> None:
+        """`NVMLError_NotSupported`: its traceback ends there, and what stands below is not searched for its end."""
+        said = "Traceback (most recent call last):\n  x\npynvml.NVMLError_FrobsGone: gone\nValueError: of another one\n"
+        found = diagnose(START + said)
+        assert found is not None
+        assert "FrobsGone" in found.evidence[0].text
+
+    def test_a_line_above_does_not_make_a_harmless_one_a_failure(self) -> None:
+        """Two lines that read together like one message."""
+        lost = "Could not cache non-existence of file. Will ignore error and continue. [Errno 13] Permission denied\n"
+        assert rule(f"{START}ERROR 09-28 15:47:24 [core.py:700] EngineCore failed to start.\n{lost}") == "unexplained"
+
+    def test_what_a_serving_engine_says_of_one_requests_adapter(self) -> None:
+        """In a log that begins while it serves: a start's failure it cannot be."""
+        served = 'INFO:     10.0.0.5:5 - "POST /v1/completions HTTP/1.1" 200 OK\n'
+        missing = "ERROR 08-27 10:49:21 [core.py:769] ValueError: LoRA rank 64 is greater than max_lora_rank 16.\n"
+        assert rule(served + missing) is None
+        assert rule(missing) == "bad-flag"
+        assert rule(served + missing, exit_code=1) == "bad-flag"
+
+    def test_among_several_writers_who_serves_has_requests_that_fail(self) -> None:
+        """Whoever it is: nobody announced a start."""
+        served = 'inference-1 | INFO:     10.0.0.5:5 - "POST /v1/completions HTTP/1.1" 200 OK\n'
+        other = "cron-1 | nightly\n"
+        error = "inference-1 | Traceback (most recent call last):\ninference-1 |   x\ninference-1 | KeyError: 'x'\n"
+        assert rule(served + other + error) is None
+        assert rule(served.replace("inference", "web") + other + error) == "unexplained"
+
+    def test_among_several_writers_the_one_with_vllms_name_is_the_engine(self) -> None:
+        """Where nobody announced a start: that it listens ends its start."""
+        log = "web-1 | hello\n{0} | INFO:     Application startup complete.\n{0} | OSError: [Errno 28] No space left\n"
+        assert rule(log.format("my-vllm-1")) is None
+        assert rule(log.format("engine-1")) == "disk-full"
+
+    def test_a_traceback_is_one_writers(self) -> None:
+        """What another one writes in between does not end it."""
+        head = "engine-1 | Exception ignored in: <function f>\nengine-1 | Traceback (most recent call last):\n"
+        own, other = "engine-1 | TypeError: 'NoneType'\n", "web-1 | INFO: x\n"
+        assert rule(head + own + other) is None
+        assert rule(f"{head}web-1 | requests.exceptions.ConnectionError: x\n{own}") is None
+
+    def test_another_services_stop_is_not_the_engines(self) -> None:
+        """They share the server, not the end."""
+        ours = [f"inference-1 | {line}" for line in died(FREE).splitlines()]
+        stop = "webui-1 | INFO:     Shutting down"
+        assert rule("\n".join([*ours[:3], stop, *ours[3:]])) == "gpu-memory-startup"
+
     def test_another_services_harmless_traceback_hides_nothing(self) -> None:
         """Its end is not looked for in the engine's lines."""
         theirs = (
@@ -529,6 +593,9 @@ class TestHealthy:
         for at in (0, 3):
             mixed = [*ours[:at], *(f"webui-1     | {line}" for line in theirs), *ours[at:]]
             assert rule("\n".join(mixed)) == "gpu-memory-startup"
+        endless = [f"webui-1     | {line}" for line in theirs[:2]]
+        died_of = [f"inference-1 | {line}" for line in (START + "ValueError: no frobs").splitlines()]
+        assert rule("\n".join([*died_of[:-1], *endless, died_of[-1]])) == "unexplained"
 
     @pytest.mark.parametrize(
         ("before", "failure", "expected"),
@@ -575,6 +642,28 @@ class TestHealthy:
         assert rule(f"IndexError: pop from empty list\n{frame}    current = loads(text)\n") is None
         assert rule(f"IndexError: pop from empty list\n{frame.replace(step, 'load_model')}    x()\n") == "unexplained"
         assert rule(f"Traceback (most recent call last):\n{frame}IndexError: pop from empty list\n") is None
+
+    @pytest.mark.parametrize(
+        "step",
+        [
+            'starlette/middleware/errors.py", line 164, in __call__',
+            'fastapi/routing.py", line 134, in app',
+            'vllm/entrypoints/openai/chat_completion/serving.py", line 259, in _create_chat_completion',
+        ],
+    )
+    def test_a_traceback_through_the_web_framework_is_one_requests(self, step: str) -> None:
+        """In a log that begins in its midst."""
+        frame = f'  File "/usr/lib/python3.12/dist-packages/{step}\n    await self.app()\n'
+        assert rule(f"{frame}KeyError: 'choices'\n") is None
+        own = frame.replace(step, 'vllm/worker/x.py", line 9, in load')
+        assert rule(f"{own}KeyError: 'choices'\n") == "unexplained"
+
+    def test_a_finalizer_that_comes_too_late_breaks_nothing(self) -> None:
+        """Python ends; another worker's line stands between its traceback and what says that it is ignored."""
+        late = (
+            "Traceback (most recent call last):\nImportError: sys.meta_path is None, Python is likely shutting down\n"
+        )
+        assert rule(START + late) is None
 
     def test_a_tool_parsers_trouble_is_one_requests(self) -> None:
         """A model that answers with broken JSON ends no deployment."""
