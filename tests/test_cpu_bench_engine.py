@@ -368,6 +368,7 @@ def test_its_containers_give_way() -> None:
 
 
 @pytest.mark.engine
+@pytest.mark.usefixtures("engine_or_skip")
 def test_the_engine_accepts_the_missions_flags() -> None:
     """A real start, and nothing of it left."""
     host = engine.expected(STATE)
@@ -378,6 +379,7 @@ def test_the_engine_accepts_the_missions_flags() -> None:
 
 
 @pytest.mark.engine
+@pytest.mark.usefixtures("engine_or_skip")
 def test_asking_again_changes_nothing_and_is_quick() -> None:
     """An engine that runs is used as it is."""
     begun = time.monotonic()
